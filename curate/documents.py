@@ -1,0 +1,60 @@
+"""What a document is: its columns, their Arrow types, and how an id is made.
+
+A record batch in flight has the columns of `DOCUMENT` (rows in input order), for raw pages also those of `RAW`, and one
+struct column of signals for each step that has run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+# `row` is the ordinal of the document in its unit: with the unit it addresses a document everywhere in the store.
+# `offset` is where the record starts in `path`: a byte for WARC and plain JSON Lines, the line or row number for others.
+# `error` is null unless the record could not be read or a step failed on it: it is then quarantined.
+DOCUMENT = pa.schema(
+    [
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("date", pa.string()),
+        pa.field("lang", pa.string()),
+        pa.field("title", pa.string()),
+        pa.field("text", pa.string()),
+        pa.field("error", pa.string()),
+    ]
+)
+# Raw pages, between the reader and `extract`. `media_type` is lower case without parameters; `charset` may be null.
+RAW = pa.schema(
+    [pa.field("content", pa.binary()), pa.field("media_type", pa.string()), pa.field("charset", pa.string())]
+)
+# What a published shard holds of every document, before the structs of signals.
+SHARD_COLUMNS = ("id", "source", "path", "offset", "url", "date", "lang", "title", "text")
+
+
+def record_id(source: str, raw: bytes) -> str:
+    """The id of a record that carries none: 128 bits of a hash over its source and its raw bytes, in hexadecimal."""
+    return hashlib.blake2b(raw, digest_size=16, key=source.encode()[:64]).hexdigest()
+
+
+def document_batch(rows: Sequence[dict[str, Any]], *, raw: bool = False) -> pa.RecordBatch:
+    """Rows as dicts (missing keys become null) -> a batch of `DOCUMENT`, with the columns of `RAW` if `raw`."""
+    schema = pa.schema([*DOCUMENT, *RAW]) if raw else DOCUMENT
+    return pa.RecordBatch.from_pylist(list(rows), schema=schema)
+
+
+def set_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    """The batch with column `name` replaced, or appended where it has none."""
+    index = batch.schema.get_field_index(name)
+    return batch.append_column(name, values) if index < 0 else batch.set_column(index, name, values)
+
+
+def drop_columns(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """The batch without those of `names` that it has."""
+    return batch.select([name for name in batch.schema.names if name not in names])

@@ -1,0 +1,27 @@
+"""The table of steps: name in a pipeline file -> (module, class). Modules are imported when a file names them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from curate.steps.step import Step
+
+STEPS = {
+    "extract": ("curate.steps.extract", "Extract"),
+    "normalize": ("curate.steps.normalize", "Normalize"),
+    "url_rules": ("curate.steps.url_rules", "UrlRules"),
+    "language": ("curate.steps.language", "Language"),
+    "repetition": ("curate.steps.repetition", "Repetition"),
+    "quality": ("curate.steps.quality", "Quality"),
+    "lines": ("curate.steps.lines", "Lines"),
+    "datatrove": ("curate.steps.datatrove", "Datatrove"),
+    "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
+    "minhash": ("curate.dedup.minhash", "MinhashDedup"),
+}
+
+
+def step_class(name: str) -> type[Step]:
+    """The class of the step called `name`; KeyError if there is none."""
+    module, cls = STEPS[name]
+    found: type[Step] = getattr(import_module(module), cls)
+    return found
