@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -47,6 +47,5 @@ def kernel(function: Function) -> Function:
     """Compile `function` on its first call, without the GIL, and keep the machine code in `cache_folder()`."""
     import numba
 
-    numba.config.CACHE_DIR = str(cache_folder())
-    compiled: Function = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
-    return compiled
+    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+    return cast(Function, numba.njit(cache=True, nogil=True, boundscheck=False)(function))
