@@ -1,0 +1,79 @@
+"""What a global dedup step decides: which document of a set of equals is kept, and one table of drops a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curate.dedup.spill import Spill
+from curate.dedup.step import DUPLICATES, Contributions
+
+VERDICT = np.dtype(
+    [("key", "<u8"), ("row", "<i4"), ("kept_unit", "<i4"), ("kept_row", "<i4"), ("similarity", "<f4"), ("unit", "<i4")]
+)
+KEEP = (
+    "which document of a set of duplicates stays: `first` in input order, `longest` (characters), or the one with the "
+    "greatest value of a signal, as `quality.word_count`; ties and nulls: the first, nulls last"
+)
+
+
+def check_keep(keep: str) -> str:
+    """`keep` as given; ValueError where it is neither a known order nor the name of a signal."""
+    if keep not in ("first", "longest") and "." not in keep:
+        raise ValueError(f"unknown order `{keep}`; write first, longest, or a signal as step.field")
+    return keep
+
+
+def with_order(contributions: Contributions, keep: str) -> Iterator[tuple[int, pa.Table, npt.NDArray[np.float64]]]:
+    """Of each unit its number, its table, and (rows,) float64: the greater, the sooner kept; NaN is last."""
+    orders = contributions.orders() if contributions.orders is not None else None
+    for unit, table in enumerate(contributions.tables()):
+        if keep == "first":
+            yield unit, table, np.zeros(len(table))
+        elif keep == "longest":
+            yield unit, table, table["length"].to_numpy().astype(np.float64)
+        elif orders is None:
+            raise ValueError(f"no values of `{keep}` were given")
+        else:
+            yield unit, table, next(orders)
+
+
+class Verdicts:
+    """Drops in any order, more than memory holds; `tables()` gives them unit by unit."""
+
+    def __init__(self, folder: Path, units: int, limit: int) -> None:
+        self.units = units
+        self._stride = np.uint64(((1 << 64) - 1) // max(1, units))
+        self._spill = Spill(VERDICT, folder, limit)
+
+    def add(self, dropped: npt.NDArray[Any], kept: npt.NDArray[Any], similarity: npt.NDArray[Any] | float) -> None:
+        """Drop `dropped` for `kept`: (n,) each, with the fields `unit` and `row`."""
+        rows = np.empty(len(dropped), VERDICT)
+        rows["key"] = dropped["unit"].astype(np.uint64) * self._stride
+        rows["unit"], rows["row"] = dropped["unit"], dropped["row"]
+        rows["kept_unit"], rows["kept_row"] = kept["unit"], kept["row"]
+        rows["similarity"] = similarity
+        self._spill.add(rows)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """For each unit, in order, a table of `DUPLICATES`, rows ascending; once only."""
+        following = 0
+        for rows in self._spill.sets():
+            rows = rows[np.lexsort((rows["row"], rows["unit"]))]
+            last = int(rows["unit"][-1])
+            ends = np.searchsorted(rows["unit"], np.arange(following, last + 2))
+            for i in range(last + 1 - following):
+                yield _table(rows[ends[i] : ends[i + 1]])
+            following = last + 1
+        for _ in range(following, self.units):
+            yield DUPLICATES.empty_table()
+
+
+def _table(rows: npt.NDArray[Any]) -> pa.Table:
+    columns = [np.ascontiguousarray(rows[field.name]) for field in DUPLICATES]
+    return pa.table([pa.array(column) for column in columns], schema=DUPLICATES)
