@@ -1,0 +1,69 @@
+"""Folders of text and HTML: each file is one document."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from curate.documents import record_id
+from curate.readers.codecs import Damaged, codec_of, decompressed, open_stored
+from curate.readers.reader import Piece, ReadSettings, Tally
+from curate.readers.rows import Rows
+from curate.text import clean_utf8
+
+BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+class OneFile:
+    """The formats `text` (UTF-8, or UTF-16 with a mark) and, where `raw`, `html`: a page for `extract` to decode."""
+
+    def __init__(self, *, raw: bool) -> None:
+        self.raw = raw
+
+    def pieces(self, path: str) -> list[Piece]:
+        return [Piece(path)]
+
+    def check(self, path: str, settings: ReadSettings) -> str | None:
+        return None
+
+    def read(self, piece: Piece, settings: ReadSettings, tally: Tally) -> Iterator[pa.RecordBatch]:
+        rows = Rows(piece.path, settings, tally, raw=self.raw)
+        content, error = _content(piece.path, settings.max_document_bytes)
+        if error:
+            rows.add_error(0, error)
+        elif not content:
+            return
+        elif self.raw:
+            name = record_id(settings.source, content)
+            rows.add(0, name, size=len(content), content=content, media_type="text/html")
+        else:
+            text, replaced = _decode(content)
+            tally.replaced += replaced
+            rows.add(0, record_id(settings.source, content), size=len(content), text=text)
+        yield rows.take()
+
+
+def _content(path: str, limit: int) -> tuple[bytes, str]:
+    """(what the file holds, the error if that cannot be read or is above `limit` bytes)."""
+    parts, size = [], 0
+    try:
+        with open_stored(path) as file:
+            for block in decompressed(file, codec_of(path)):
+                parts.append(block)
+                size += len(block)
+                if size > limit:
+                    return b"", f"a file of more than {limit} bytes, the limit"
+    except Damaged as damage:
+        return b"", str(damage)
+    return b"".join(parts), ""
+
+
+def _decode(content: bytes) -> tuple[str, int]:
+    """(the text without its byte order mark, how many invalid sequences became U+FFFD)."""
+    for mark, encoding in BOMS.items():
+        if content.startswith(mark) and encoding != "utf-8":
+            text = content.decode(encoding, "replace")
+            return text, text.count("\ufffd")
+    return clean_utf8(content.removeprefix(codecs.BOM_UTF8))
