@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import cache_folder, kernel
+from curate.kernels import cache_folder, loop
 from curate.text import Bytes
 
 # Beyond this code point no character has a class or a lower case (tags, variation selectors, private use).
@@ -37,6 +37,7 @@ QUOTE = 1 << 11  # QUOTE_RANGES
 PICTOGRAPH = 1 << 12  # general category So
 CURRENCY = 1 << 13  # general category Sc
 PUNCTUATION = 1 << 14  # general categories P*
+DECIMAL = 1 << 15  # str.isdecimal
 
 # Sentence-ending characters of all scripts and what counts as a symbol: the sets of datatrove 0.10 (utils/text.py,
 # Apache-2.0), so that decisions agree. Hexadecimal code points and inclusive ranges.
@@ -102,6 +103,7 @@ def _make() -> npt.NDArray[np.uint64]:
         ALNUM: alnum,
         SPACE: [char.isspace() for char in chars],
         DIGIT: [char.isdigit() for char in chars],
+        DECIMAL: [char.isdecimal() for char in chars],
         UPPER: [char.isupper() for char in chars],
         LOWER: [char.islower() for char in chars],
         LETTER: letter,
@@ -133,19 +135,21 @@ def _members(ranges: str) -> list[int]:
     return [code for first, last in pairs for code in range(int(first, 16), int(last, 16) + 1)]
 
 
-@kernel
+@loop
 def decode(data: Bytes, i: int, stop: int) -> tuple[int, int]:
     """The code point that starts at byte `i < stop`, and where the next one starts. Never reads at or beyond `stop`.
 
     A byte that starts no complete sequence is U+FFFD, alone; overlong forms are not looked for: texts are valid.
     """
     byte: Any = np.int64(data[i])
+    high: Any
+    code: Any
     if byte < 0x80:
         return byte, i + 1
     if 0xC0 <= byte < 0xE0 and i + 1 < stop:
         return (byte & 0x1F) << 6 | (np.int64(data[i + 1]) & 0x3F), i + 2
     if 0xE0 <= byte < 0xF0 and i + 2 < stop:
-        high: Any = (byte & 0x0F) << 12 | (np.int64(data[i + 1]) & 0x3F) << 6
+        high = (byte & 0x0F) << 12 | (np.int64(data[i + 1]) & 0x3F) << 6
         return high | (np.int64(data[i + 2]) & 0x3F), i + 3
     if 0xF0 <= byte < 0xF5 and i + 3 < stop:
         high = (byte & 0x07) << 18 | (np.int64(data[i + 1]) & 0x3F) << 12

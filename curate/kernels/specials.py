@@ -1,0 +1,161 @@
+"""Words that the general rules of the splitter would get wrong: contractions, abbreviations, emoticons, units.
+
+A special is looked up by the 64-bit FNV-1a hash of its bytes, in an open table, after a filter on its first byte and
+length. The splits agree with spaCy 3.8's English tables (lang/en/tokenizer_exceptions.py, MIT) for words seen in text.
+"""
+
+from __future__ import annotations
+
+import functools
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.kernels import loop
+from curate.text import Bytes
+
+# No special is longer, in bytes.
+LONGEST = 15
+SLOTS = 4096
+
+# Stems and the endings that part from them, with an apostrophe and without: they'll, theyll -> they 'll
+ENDINGS = (
+    ("i", ("m", "ll", "d", "ve")),
+    ("you we they", ("ll", "d", "ve", "re")),
+    ("he she it", ("ll", "d", "s")),
+    ("who what when where why how there", ("s", "ll", "re", "ve", "d")),
+    ("that", ("s", "ll", "d")),
+    ("this", ("s", "ll", "re", "ve", "d")),
+    ("these those", ("ll", "re", "ve", "d")),
+    ("could might must should would", ("ve",)),
+    ("not", ("ve",)),
+)
+NEGATED = (
+    "ca could do does did had may might must need ought sha should wo would ai are is was were have has dare"
+)  # fmt: skip
+# Words that look like a contraction without its apostrophe and are none.
+WHOLE = ["ill", "its", "hell", "shell", "shed", "were", "well"]
+OPEN_COMPOUNDS = {"cannot": 3, "gonna": 3, "gotta": 3, "let's": 3, "c'mon": 3, "y'all": 2, "yall": 1}
+ABBREVIATIONS = """
+'d 's 'S 're 'em 'll 'nuff 'cause 'Cause 'cos 'Cos 'coz 'Coz 'cuz 'Cuz 'bout '' and/or w/o ma'am Ma'am o'clock O'clock
+doin' goin' nothin' nuthin' ol' somethin' lovin' havin' Doin' Goin' Nothin' Nuthin' Ol' Somethin' Lovin' Havin'
+Mt. Ak. Ala. Apr. Ariz. Ark. Aug. Calif. Colo. Conn. Dec. Del. Feb. Fla. Ga. Ia. Id. Ill. Ind. Jan. Jul. Jun. Kan. Kans.
+Ky. La. Mar. Mass. Mich. Minn. Miss. N.C. N.D. N.H. N.J. N.M. N.Y. Neb. Nebr. Nev. Nov. Oct. Okla. Ore. Pa. S.C. Sep.
+Sept. Tenn. Va. Wash. Wis. a.m. p.m. Adm. Bros. co. Co. Corp. D.C. Dr. e.g. E.g. E.G. Gen. Gov. i.e. I.e. I.E. Inc. Jr.
+Ltd. Md. Messrs. Mo. Mont. Mr. Mrs. Ms. Ph.D. Prof. Rep. Rev. Sen. St. vs. v.s. C++ ä. ö. ü.
+"""
+EMOTICONS = """
+:) :-) :( :-( ;) ;-) :] :[ [: :} =) (= =( =] ]= =[ [= (: (; ): )-: 8) 8-) :o :-o :O :0 :D :-D ;D :P :-P :p :-p :/ :-/
+:| :1 :3 :* :> :x :X :')  :'( >:( <3 </3 =/ =| =3 =D xD XD 8D ^_^ -_- ._. o_o O_O 0_0 o.O O.o o.o O.O 0.0 o.0 0.o v.v
+"""
+UNITS = """
+km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa mbar mb
+MB kb KB gb GB tb TB T G M K
+"""
+
+
+class Specials(NamedTuple):
+    """Open tables of hashes (0 is free) with a value each, and for each first byte the bits of possible lengths."""
+
+    hashes: npt.NDArray[np.uint64]
+    values: npt.NDArray[np.int32]  # split points: low byte the first, next byte the second; 0 keeps the word whole
+    lengths: npt.NDArray[np.uint16]
+    units: npt.NDArray[np.uint64]
+
+
+@functools.cache
+def specials() -> Specials:
+    """The tables of all special words and of units."""
+    hashes, values = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.int32)
+    lengths = np.zeros(256, np.uint16)
+    for word, cuts in _splits().items():
+        raw = word.encode()
+        slot = _free_slot(hashes, fnv1a(raw))
+        hashes[slot] = fnv1a(raw)
+        values[slot] = sum(len(word[:cut].encode()) << (8 * place) for place, cut in enumerate(cuts))
+        lengths[raw[0]] |= 1 << len(raw)
+    units = np.zeros(256, np.uint64)
+    for unit in UNITS.split():
+        units[_free_slot(units, fnv1a(unit.encode()))] = fnv1a(unit.encode())
+    made = Specials(hashes, values, lengths, units)
+    for array in made:
+        array.flags.writeable = False
+    return made
+
+
+def _splits() -> dict[str, tuple[int, ...]]:
+    """Every special word -> where it is cut, in characters."""
+    found: dict[str, tuple[int, ...]] = {}
+    for stems, endings in ENDINGS:
+        for stem, ending in product(stems.split(), endings):
+            found |= {f"{stem}'{ending}": (len(stem),), f"{stem}{ending}": (len(stem),)}
+            if ending in ("ll", "d"):
+                for mark in ("'", ""):
+                    first = len(stem) + len(mark) + len(ending)
+                    found[f"{stem}{mark}{ending}{mark}ve"] = (len(stem), first)
+    for stem in NEGATED.split():
+        found |= {f"{stem}n't": (len(stem),), f"{stem}nt": (len(stem),)}
+    found |= {word: (cut,) for word, cut in OPEN_COMPOUNDS.items()}
+    found |= {word.title() if "'" not in word else word.capitalize(): cuts for word, cuts in found.items()}
+    for hour, half in product(range(1, 13), ("am", "pm", "a.m.", "p.m.")):
+        found[f"{hour}{half}"] = (len(str(hour)),)
+    found |= dict.fromkeys(f"{ABBREVIATIONS} {EMOTICONS}".split(), ())
+    found |= {f"{letter}.": () for letter in "abcdefghijklmnopqrstuvwxyz"}
+    found |= {word.replace("'", "’"): cuts for word, cuts in found.items() if "'" in word}
+    whole = {*WHOLE, *(word.title() for word in WHOLE)}
+    return {word: cuts for word, cuts in found.items() if word not in whole and len(word.encode()) <= LONGEST}
+
+
+def fnv1a(raw: bytes) -> int:
+    """The 64-bit FNV-1a hash of some bytes; never 0."""
+    value = 0xCBF29CE484222325
+    for byte in raw:
+        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return value or 1
+
+
+def _free_slot(hashes: npt.NDArray[np.uint64], value: int) -> int:
+    slot = value & (len(hashes) - 1)
+    while hashes[slot] not in (0, value):
+        slot = (slot + 1) & (len(hashes) - 1)
+    return slot
+
+
+@loop
+def hash_bytes(data: Bytes, start: int, stop: int) -> np.uint64:
+    """The 64-bit FNV-1a hash of `data[start:stop]`; never 0."""
+    value = np.uint64(0xCBF29CE484222325)
+    for i in range(start, stop):
+        value = (value ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
+    return value if value != np.uint64(0) else np.uint64(1)
+
+
+@loop
+def find(hashes: npt.NDArray[np.uint64], value: np.uint64) -> int:
+    """The slot of a hash in an open table of a power of two slots, or -1."""
+    mask = np.uint64(len(hashes) - 1)
+    slot = value & mask
+    while hashes[slot] != np.uint64(0):
+        if hashes[slot] == value:
+            return np.int64(slot)
+        slot = (slot + np.uint64(1)) & mask
+    return -1
+
+
+@loop
+def find_special(
+    data: Bytes,
+    start: int,
+    stop: int,
+    hashes: npt.NDArray[np.uint64],
+    values: npt.NDArray[np.int32],
+    lengths: npt.NDArray[np.uint16],
+) -> int:
+    """The split points of `data[start:stop]` if it is a special word (0: keep it whole), else -1."""
+    length = stop - start
+    if length > LONGEST or length < 1 or not (np.int64(lengths[data[start]]) >> length) & 1:
+        return -1
+    slot = find(hashes, hash_bytes(data, start, stop))
+    return np.int64(values[slot]) if slot >= 0 else -1

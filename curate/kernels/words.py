@@ -1,0 +1,397 @@
+"""The one word splitter: words as offsets, which every kernel that counts words takes as arguments.
+
+Words are cut as spaCy's English tokenizer cuts them, for the filters of Gopher and FineWeb as datatrove runs them were
+tuned on its words: split at white space, then punctuation, quotes and pictographs come off the edges one by one, then
+contractions ("do" "n't"), then hyphens, slashes and full stops between letters. Addresses and abbreviations stay
+whole. The rules use classes of code points, not lists of letters, so they hold for any script.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curate.kernels import loop
+from curate.kernels.specials import find, find_special, hash_bytes, specials
+from curate.kernels.unicode import (
+    CURRENCY,
+    DIGIT,
+    EDGE,
+    LETTER,
+    LOWER,
+    PICTOGRAPH,
+    QUOTE,
+    SPACE,
+    UPPER,
+    decode,
+    tables,
+)
+from curate.text import Bytes, Offsets, buffers
+
+Hashes = npt.NDArray[np.uint64]
+Classes = npt.NDArray[np.uint16]
+Positions = npt.NDArray[np.int32]
+
+DOT, PLUS, MINUS, PERCENT, LOW_LINE = ord("."), ord("+"), ord("-"), ord("%"), ord("_")
+SCHEME_MARKS = (LOW_LINE, PLUS, MINUS, DOT)
+EN_DASH, EM_DASH, ELLIPSIS, APOSTROPHE, CURLY_APOSTROPHE = 0x2013, 0x2014, 0x2026, ord("'"), 0x2019
+
+
+class Words(NamedTuple):
+    """The words of n texts: text i has the words `first[i]` to `first[i + 1]`, word w is `data[start[w]:stop[w]]`."""
+
+    start: Positions  # int32, bytes
+    stop: Positions  # int32, bytes
+    first: npt.NDArray[np.int64]  # n + 1
+
+
+_latest: tuple[pa.Buffer, int, int, Words] | None = None
+
+
+def words_of(text: pa.Array) -> Words:
+    """The words of a string array. The latest answer is remembered, for steps that follow each other ask the same."""
+    global _latest
+    held = _latest
+    data, offsets = buffers(text)
+    buffer = text.buffers()[2]
+    if held is not None and buffer is not None and text.null_count == 0:
+        same = held[0].address == buffer.address and held[0].size == buffer.size
+        if same and held[1:3] == (text.offset, len(text)):
+            return held[3]
+    words = split_words(data, offsets)
+    # holding the buffer keeps its address from being used again
+    _latest = None if buffer is None or text.null_count else (buffer, text.offset, len(text), words)
+    return words
+
+
+def split_words(data: Bytes, offsets: Offsets) -> Words:
+    """The words of n texts given as UTF-8 bytes and n + 1 offsets."""
+    room = int(offsets[-1] - offsets[0]) + 1
+    # pages of memory that no word reaches are never touched
+    start, stop = np.empty(room, np.int32), np.empty(room, np.int32)
+    # where the punctuation starts that came off the end of one chunk, outermost first
+    peeled = np.empty(room, np.int32)
+    first = np.empty(len(offsets), np.int64)
+    count = _split_all(data, offsets, tables().classes, *specials(), start, stop, first, peeled)
+    return Words(start[:count], stop[:count], first)
+
+
+@loop
+def _split_all(
+    data: Bytes,
+    offsets: Offsets,
+    classes: Classes,
+    hashes: Hashes,
+    values: npt.NDArray[np.int32],
+    lengths: npt.NDArray[np.uint16],
+    units: Hashes,
+    start: Positions,
+    stop: Positions,
+    first: npt.NDArray[np.int64],
+    peeled: Positions,
+) -> int:
+    count = 0
+    for text in range(len(offsets) - 1):
+        first[text] = count
+        i, end = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        while i < end:
+            begin = i
+            plain = True  # ASCII letters or digits only: nothing to peel
+            while i < end:
+                byte = data[i]
+                if byte < 0x80:
+                    if classes[byte] & SPACE:
+                        break
+                    plain = plain and (classes[byte] & (LETTER | DIGIT)) != 0
+                    i += 1
+                else:
+                    code, after = decode(data, i, end)
+                    if classes[code] & SPACE:
+                        break
+                    plain = False
+                    i = after
+            if i > begin:
+                count = _split_chunk(
+                    data, begin, i, plain, classes, hashes, values, lengths, units, start, stop, count, peeled
+                )
+            if i < end:
+                i = decode(data, i, end)[1]
+    first[len(offsets) - 1] = count
+    return count
+
+
+@loop
+def _split_chunk(
+    data: Bytes,
+    lo: int,
+    hi: int,
+    plain: bool,
+    classes: Classes,
+    hashes: Hashes,
+    values: npt.NDArray[np.int32],
+    lengths: npt.NDArray[np.uint16],
+    units: Hashes,
+    start: Positions,
+    stop: Positions,
+    count: int,
+    peeled: Positions,
+) -> int:
+    """Write the words of the chunk without white space `data[lo:hi]` at `count`; the new count."""
+    end, depth = hi, 0
+    found = find_special(data, lo, hi, hashes, values, lengths)
+    while lo < hi and found < 0 and not (plain and depth == 0 and not classes[data[lo]] & DIGIT):
+        before = prefix_length(data, lo, hi, classes)
+        if before:
+            start[count], stop[count] = lo, lo + before
+            count += 1
+            lo += before
+            found = find_special(data, lo, hi, hashes, values, lengths)
+            if lo == hi or found >= 0:
+                break
+        behind = suffix_length(data, lo, hi, classes, units)
+        if behind:
+            hi -= behind
+            peeled[depth] = hi
+            depth += 1
+            found = find_special(data, lo, hi, hashes, values, lengths)
+        if not before and not behind:
+            break
+    if lo < hi:
+        if found > 0:
+            count = _cut(lo, hi, found, start, stop, count)
+        elif found == 0 or plain:
+            start[count], stop[count] = lo, hi
+            count += 1
+        else:
+            count = _split_middle(data, lo, hi, classes, start, stop, count)
+    for place in range(depth - 1, -1, -1):
+        start[count] = peeled[place]
+        stop[count] = peeled[place - 1] if place else end
+        count += 1
+    return count
+
+
+@loop
+def _cut(lo: int, hi: int, cuts: int, start: Positions, stop: Positions, count: int) -> int:
+    """A contraction: its parts, cut at the lengths in the bytes of `cuts`."""
+    left = lo
+    while cuts:
+        start[count], stop[count] = left, lo + (cuts & 0xFF)
+        left = lo + (cuts & 0xFF)
+        count += 1
+        cuts >>= 8
+    start[count], stop[count] = left, hi
+    return count + 1
+
+
+@loop
+def prefix_length(data: Bytes, lo: int, hi: int, classes: Classes) -> int:
+    """How many bytes of punctuation come off the front of a chunk: one character, or a run of full stops; 0 for none."""
+    code, after = decode(data, lo, hi)
+    group = classes[code]
+    if group & (LETTER | DIGIT):
+        dollar = after < hi and data[after] == ord("$")
+        return after + 1 - lo if dollar and (code == ord("C") or code == ord("A")) else 0
+    if code == DOT:
+        while after < hi and data[after] == DOT:
+            after += 1
+        return after - lo if after - lo > 1 else 0
+    if code == PLUS:
+        return 0 if after < hi and classes[decode(data, after, hi)[0]] & DIGIT else 1
+    known = code == PERCENT or code == ord("=") or code == 0xA7 or code == EN_DASH or code == EM_DASH
+    return after - lo if known or group & (EDGE | CURRENCY) else 0
+
+
+@loop
+def previous(data: Bytes, lo: int, hi: int) -> int:
+    """Where the character that ends at `hi` starts, but not before `lo`; `lo < hi`."""
+    i = hi - 1
+    while i > lo and data[i] & 0xC0 == 0x80:
+        i -= 1
+    return i
+
+
+@loop
+def suffix_length(data: Bytes, lo: int, hi: int, classes: Classes, units: Hashes) -> int:
+    """How many bytes come off the end of a chunk: a punctuation mark, a run of full stops, 's, a unit; 0 for none."""
+    at = previous(data, lo, hi)
+    code = decode(data, at, hi)[0]
+    group = classes[code]
+    if code == DOT:
+        return _full_stop(data, lo, at, classes)
+    if group & EDGE or code == EN_DASH or code == EM_DASH:
+        return hi - at
+    if at == lo:
+        return 0
+    before = previous(data, lo, at)
+    last = decode(data, before, at)[0]
+    if code == ord("s") or code == ord("S"):
+        return hi - before if last == APOSTROPHE or last == CURLY_APOSTROPHE else 0
+    digit = ord("0") <= last <= ord("9")
+    if code == PLUS or code == PERCENT or group & CURRENCY:
+        return hi - at if digit else 0
+    if group & LETTER or code == 0xB2 or code == 0xB3:
+        return _unit(data, lo, hi, units)
+    return 0
+
+
+@loop
+def _full_stop(data: Bytes, lo: int, at: int, classes: Classes) -> int:
+    """The suffix of a chunk that ends in a full stop at `at`: a run of them, or one that ends no abbreviation."""
+    run = at
+    while run > lo and data[run - 1] == DOT:
+        run -= 1
+    if run < at:
+        return at + 1 - run
+    if at == lo:
+        return 0
+    before = previous(data, lo, at)
+    code = decode(data, before, at)[0]
+    group = classes[code]
+    if ord("0") <= code <= ord("9") or (group & LETTER and not group & UPPER) or group & (EDGE | QUOTE):
+        return 1
+    if code == PERCENT or code == PLUS or code == MINUS or code == 0xB2 or code == ord("|"):
+        return 1
+    if before == lo or not group & LETTER:
+        return 0
+    # two capitals: an acronym's own full stop would follow each of them
+    second = classes[decode(data, previous(data, lo, before), before)[0]]
+    return 1 if second & LETTER and not second & LOWER else 0
+
+
+@loop
+def _unit(data: Bytes, lo: int, hi: int, units: Hashes) -> int:
+    """The length of a unit of measure that follows a digit and ends the chunk; 0 for none."""
+    for i in range(hi - 1, max(lo, hi - 6) - 1, -1):
+        if ord("0") <= data[i] <= ord("9"):
+            return hi - i - 1 if find(units, hash_bytes(data, i + 1, hi)) >= 0 else 0
+    return 0
+
+
+@loop
+def _split_middle(
+    data: Bytes, lo: int, hi: int, classes: Classes, start: Positions, stop: Positions, count: int
+) -> int:
+    """Words of a chunk that has lost its edges, cut at marks between letters unless it is an address."""
+    left = lo  # where the word in hand starts
+    group = classes[0]  # of the character before
+    digit = False
+    i = lo
+    checked = False
+    while i < hi:
+        code, after = decode(data, i, hi)
+        length = 0
+        if i > lo and not (code < 0x80 and classes[code] & (LETTER | DIGIT)):
+            length = infix_length(data, i, hi, code, after, group, digit, classes)
+        if length:
+            if not checked:
+                if _is_address(data, lo, hi, classes):
+                    break
+                checked = True
+            if i > left:
+                start[count], stop[count] = left, i
+                count += 1
+            start[count], stop[count] = i, i + length
+            count += 1
+            left = i + length
+            after = left
+            code = 0 if length > 1 else code
+        group = classes[code]
+        digit = ord("0") <= code <= ord("9")
+        i = after
+    if left < hi:
+        start[count], stop[count] = left, hi
+        count += 1
+    return count
+
+
+@loop
+def infix_length(data: Bytes, i: int, hi: int, code: int, after: int, group: int, digit: bool, classes: Classes) -> int:
+    """How many bytes from `i` are a mark that parts two words; `group` and `digit` are of the character before."""
+    if code == ELLIPSIS or classes[code] & PICTOGRAPH:
+        return after - i
+    if after >= hi:
+        return 0
+    following = decode(data, after, hi)[0]
+    next_group = classes[following]
+    letter = (group & LETTER) != 0
+    if code == DOT:
+        if following == DOT:
+            while after < hi and data[after] == DOT:
+                after += 1
+            return after - i
+        lower = (letter and not group & UPPER) or group & QUOTE
+        upper = (next_group & LETTER and not next_group & LOWER) or next_group & QUOTE
+        return 1 if lower and upper else 0
+    countable = following == MINUS or ord("0") <= following <= ord("9")
+    if digit and countable and code in (PLUS, MINUS, ord("*"), ord("^")):
+        return 1
+    if code == ord(","):
+        return 1 if letter and next_group & LETTER else 0
+    if not (letter or digit):
+        return 0
+    if code in (ord(":"), ord("/"), ord("="), ord("<"), ord(">")):
+        return 1 if next_group & LETTER else 0
+    if code == MINUS or code == EN_DASH or code == EM_DASH or code == ord("~"):
+        most = 3 if code == MINUS else 2 if code == EM_DASH else 1
+        for _ in range(most):
+            if next_group & LETTER:
+                return after - i
+            if following != code or after >= hi:
+                return 0
+            after = decode(data, after, hi)[1]
+            if after >= hi:
+                return 0
+            following = decode(data, after, hi)[0]
+            next_group = classes[following]
+    return 0
+
+
+@loop
+def _is_address(data: Bytes, lo: int, hi: int, classes: Classes) -> bool:
+    """Whether the chunk is a URL, an e-mail address or a host or file name such as `www.example.org/a-b`."""
+    i = lo
+    while i < hi and (data[i] >= 0x80 or classes[data[i]] & (LETTER | DIGIT) or data[i] in SCHEME_MARKS):
+        i += 1
+    scheme = i - lo >= 2 and i + 2 < hi and data[i] == ord(":") and data[i + 1] == 0x2F and data[i + 2] == 0x2F
+    if scheme and _is_host(data, i + 3, hi, classes):
+        return True
+    if _is_host(data, lo, hi, classes):
+        return True
+    for at in range(lo + 1, hi):
+        if data[at] == ord("@") and _is_host(data, at + 1, hi, classes):
+            return True
+    return False
+
+
+@loop
+def _is_host(data: Bytes, lo: int, hi: int, classes: Classes) -> bool:
+    """Labels with full stops between, the last of two lower-case letters or more; then a port, a path, or nothing."""
+    i, label, dots = lo, lo, 0
+    small = True  # whether the label in hand is of lower-case letters alone
+    while i < hi:
+        code, after = decode(data, i, hi)
+        group = classes[code]
+        if code == DOT:
+            edge = data[i - 1] if i > lo else MINUS
+            if i == label or edge in (MINUS, LOW_LINE) or data[label] in (MINUS, LOW_LINE):
+                return False
+            label, dots, small = after, dots + 1, True
+        elif group & (LETTER | DIGIT) or code == MINUS or code == ord("_") or code > 0xA1:
+            small = small and group & LETTER != 0 and not group & UPPER
+        else:
+            break
+        i = after
+    if dots == 0 or not small or i - label < 2 or i - label > 63:
+        return False
+    if i < hi and data[i] == ord(":"):
+        port = i + 1
+        while port < hi and ord("0") <= data[port] <= ord("9"):
+            port += 1
+        if not 3 <= port - i <= 6:
+            return False
+        i = port
+    return i == hi or data[i] in (ord("/"), ord("?"), ord("#"))
