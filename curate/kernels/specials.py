@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
 from curate.text import Bytes
+
+Hashes = npt.NDArray[np.uint64]
 
 # No special is longer, in bytes.
 LONGEST = 15
@@ -56,33 +57,29 @@ MB kb KB gb GB tb TB T G M K
 """
 
 
-class Specials(NamedTuple):
-    """Open tables of hashes (0 is free) with a value each, and for each first byte the bits of possible lengths."""
-
-    hashes: npt.NDArray[np.uint64]
-    values: npt.NDArray[np.int32]  # split points: low byte the first, next byte the second; 0 keeps the word whole
-    lengths: npt.NDArray[np.uint16]
-    units: npt.NDArray[np.uint64]
+# Where the parts of the table lie: hashes of special words, their values, by first byte the bits of possible lengths,
+# hashes of units. One array, for every array that a kernel hands on costs a call seven words.
+VALUES = SLOTS
+LENGTHS = VALUES + SLOTS
+UNIT_HASHES = LENGTHS + 256
+UNIT_SLOTS = 256
 
 
 @functools.cache
-def specials() -> Specials:
-    """The tables of all special words and of units."""
-    hashes, values = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.int32)
-    lengths = np.zeros(256, np.uint16)
+def specials() -> Hashes:
+    """The table of all special words and units. A value is the split points of the word, a byte each; 0 keeps it."""
+    table = np.zeros(UNIT_HASHES + UNIT_SLOTS, np.uint64)
     for word, cuts in _splits().items():
         raw = word.encode()
-        slot = _free_slot(hashes, fnv1a(raw))
-        hashes[slot] = fnv1a(raw)
-        values[slot] = sum(len(word[:cut].encode()) << (8 * place) for place, cut in enumerate(cuts))
-        lengths[raw[0]] |= 1 << len(raw)
-    units = np.zeros(256, np.uint64)
+        slot = _free_slot(table[:SLOTS], fnv1a(raw))
+        table[slot] = fnv1a(raw)
+        table[VALUES + slot] = sum(len(word[:cut].encode()) << (8 * place) for place, cut in enumerate(cuts))
+        table[LENGTHS + raw[0]] |= np.uint64(1 << len(raw))
+    units = table[UNIT_HASHES:]
     for unit in UNITS.split():
         units[_free_slot(units, fnv1a(unit.encode()))] = fnv1a(unit.encode())
-    made = Specials(hashes, values, lengths, units)
-    for array in made:
-        array.flags.writeable = False
-    return made
+    table.flags.writeable = False
+    return table
 
 
 def _splits() -> dict[str, tuple[int, ...]]:
@@ -116,7 +113,7 @@ def fnv1a(raw: bytes) -> int:
     return value or 1
 
 
-def _free_slot(hashes: npt.NDArray[np.uint64], value: int) -> int:
+def _free_slot(hashes: Hashes, value: int) -> int:
     slot = value & (len(hashes) - 1)
     while hashes[slot] not in (0, value):
         slot = (slot + 1) & (len(hashes) - 1)
@@ -133,29 +130,33 @@ def hash_bytes(data: Bytes, start: int, stop: int) -> np.uint64:
 
 
 @loop
-def find(hashes: npt.NDArray[np.uint64], value: np.uint64) -> int:
-    """The slot of a hash in an open table of a power of two slots, or -1."""
-    mask = np.uint64(len(hashes) - 1)
-    slot = value & mask
-    while hashes[slot] != np.uint64(0):
-        if hashes[slot] == value:
-            return np.int64(slot)
-        slot = (slot + np.uint64(1)) & mask
+def _find(special: Hashes, base: int, slots: int, value: np.uint64) -> int:
+    """The slot of a hash in the open table of `slots` (a power of two) at `base`, or -1."""
+    slot = np.int64(value & np.uint64(slots - 1))
+    while special[base + slot] != np.uint64(0):
+        if special[base + slot] == value:
+            return slot
+        slot = (slot + 1) & (slots - 1)
     return -1
 
 
 @loop
-def find_special(
-    data: Bytes,
-    start: int,
-    stop: int,
-    hashes: npt.NDArray[np.uint64],
-    values: npt.NDArray[np.int32],
-    lengths: npt.NDArray[np.uint16],
-) -> int:
-    """The split points of `data[start:stop]` if it is a special word (0: keep it whole), else -1."""
+def may_be_special(data: Bytes, start: int, stop: int, special: Hashes) -> bool:
+    """Whether a special word begins with the same byte and is as long; `start < stop`."""
     length = stop - start
-    if length > LONGEST or length < 1 or not (np.int64(lengths[data[start]]) >> length) & 1:
+    return length <= LONGEST and (np.int64(special[LENGTHS + np.int64(data[start])]) >> length) & 1 == 1
+
+
+@loop
+def find_special(data: Bytes, start: int, stop: int, special: Hashes) -> int:
+    """The split points of `data[start:stop]` if it is a special word (0: keep it whole), else -1."""
+    if start >= stop or not may_be_special(data, start, stop, special):
         return -1
-    slot = find(hashes, hash_bytes(data, start, stop))
-    return np.int64(values[slot]) if slot >= 0 else -1
+    slot = _find(special, 0, SLOTS, hash_bytes(data, start, stop))
+    return np.int64(special[VALUES + slot]) if slot >= 0 else -1
+
+
+@loop
+def is_unit(data: Bytes, start: int, stop: int, special: Hashes) -> bool:
+    """Whether `data[start:stop]` is a unit of measure."""
+    return _find(special, UNIT_HASHES, UNIT_SLOTS, hash_bytes(data, start, stop)) >= 0

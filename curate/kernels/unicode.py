@@ -142,10 +142,14 @@ def decode(data: Bytes, i: int, stop: int) -> tuple[int, int]:
     A byte that starts no complete sequence is U+FFFD, alone; overlong forms are not looked for: texts are valid.
     """
     byte: Any = np.int64(data[i])
+    # small, so that it is inlined: most bytes are ASCII
+    return (byte, i + 1) if byte < 0x80 else _decode_sequence(data, i, stop)
+
+
+@loop
+def _decode_sequence(data: Bytes, i: int, stop: int) -> tuple[int, int]:
+    byte: Any = np.int64(data[i])
     high: Any
-    code: Any
-    if byte < 0x80:
-        return byte, i + 1
     if 0xC0 <= byte < 0xE0 and i + 1 < stop:
         return (byte & 0x1F) << 6 | (np.int64(data[i + 1]) & 0x3F), i + 2
     if 0xE0 <= byte < 0xF0 and i + 2 < stop:
@@ -153,6 +157,6 @@ def decode(data: Bytes, i: int, stop: int) -> tuple[int, int]:
         return high | (np.int64(data[i + 2]) & 0x3F), i + 3
     if 0xF0 <= byte < 0xF5 and i + 3 < stop:
         high = (byte & 0x07) << 18 | (np.int64(data[i + 1]) & 0x3F) << 12
-        code = high | (np.int64(data[i + 2]) & 0x3F) << 6 | (np.int64(data[i + 3]) & 0x3F)
+        code: Any = high | (np.int64(data[i + 2]) & 0x3F) << 6 | (np.int64(data[i + 3]) & 0x3F)
         return min(code, np.int64(0x10FFFF)), i + 4
     return np.int64(0xFFFD), i + 1

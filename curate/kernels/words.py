@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.kernels import loop
-from curate.kernels.specials import find, find_special, hash_bytes, specials
+from curate.kernels.specials import Hashes, find_special, is_unit, may_be_special, specials
 from curate.kernels.unicode import (
+    ALNUM,
     CURRENCY,
     DIGIT,
     EDGE,
@@ -31,7 +32,6 @@ from curate.kernels.unicode import (
 )
 from curate.text import Bytes, Offsets, buffers
 
-Hashes = npt.NDArray[np.uint64]
 Classes = npt.NDArray[np.uint16]
 Positions = npt.NDArray[np.int32]
 
@@ -75,7 +75,7 @@ def split_words(data: Bytes, offsets: Offsets) -> Words:
     # where the punctuation starts that came off the end of one chunk, outermost first
     peeled = np.empty(room, np.int32)
     first = np.empty(len(offsets), np.int64)
-    count = _split_all(data, offsets, tables().classes, *specials(), start, stop, first, peeled)
+    count = _split_all(data, offsets, tables().classes, specials(), start, stop, first, peeled)
     return Words(start[:count], stop[:count], first)
 
 
@@ -84,10 +84,7 @@ def _split_all(
     data: Bytes,
     offsets: Offsets,
     classes: Classes,
-    hashes: Hashes,
-    values: npt.NDArray[np.int32],
-    lengths: npt.NDArray[np.uint16],
-    units: Hashes,
+    special: Hashes,
     start: Positions,
     stop: Positions,
     first: npt.NDArray[np.int64],
@@ -99,13 +96,16 @@ def _split_all(
         i, end = np.int64(offsets[text]), np.int64(offsets[text + 1])
         while i < end:
             begin = i
+            after = i + 1
             plain = True  # ASCII letters or digits only: nothing to peel
             while i < end:
                 byte = data[i]
+                after = i + 1
                 if byte < 0x80:
-                    if classes[byte] & SPACE:
+                    group = classes[byte]
+                    if group & SPACE:
                         break
-                    plain = plain and (classes[byte] & (LETTER | DIGIT)) != 0
+                    plain = plain and group & ALNUM != 0
                     i += 1
                 else:
                     code, after = decode(data, i, end)
@@ -113,12 +113,13 @@ def _split_all(
                         break
                     plain = False
                     i = after
-            if i > begin:
-                count = _split_chunk(
-                    data, begin, i, plain, classes, hashes, values, lengths, units, start, stop, count, peeled
-                )
-            if i < end:
-                i = decode(data, i, end)[1]
+            digits = plain and i > begin and classes[data[begin]] & DIGIT and not classes[data[i - 1]] & DIGIT
+            if plain and i > begin and not digits and not may_be_special(data, begin, i, special):
+                start[count], stop[count] = begin, i
+                count += 1
+            elif i > begin:
+                count = _split_chunk(data, begin, i, plain, classes, special, start, stop, count, peeled)
+            i = after  # behind the white space
     first[len(offsets) - 1] = count
     return count
 
@@ -130,10 +131,7 @@ def _split_chunk(
     hi: int,
     plain: bool,
     classes: Classes,
-    hashes: Hashes,
-    values: npt.NDArray[np.int32],
-    lengths: npt.NDArray[np.uint16],
-    units: Hashes,
+    special: Hashes,
     start: Positions,
     stop: Positions,
     count: int,
@@ -141,22 +139,22 @@ def _split_chunk(
 ) -> int:
     """Write the words of the chunk without white space `data[lo:hi]` at `count`; the new count."""
     end, depth = hi, 0
-    found = find_special(data, lo, hi, hashes, values, lengths)
+    found = find_special(data, lo, hi, special)
     while lo < hi and found < 0 and not (plain and depth == 0 and not classes[data[lo]] & DIGIT):
         before = prefix_length(data, lo, hi, classes)
         if before:
             start[count], stop[count] = lo, lo + before
             count += 1
             lo += before
-            found = find_special(data, lo, hi, hashes, values, lengths)
+            found = find_special(data, lo, hi, special)
             if lo == hi or found >= 0:
                 break
-        behind = suffix_length(data, lo, hi, classes, units)
+        behind = suffix_length(data, lo, hi, classes, special)
         if behind:
             hi -= behind
             peeled[depth] = hi
             depth += 1
-            found = find_special(data, lo, hi, hashes, values, lengths)
+            found = find_special(data, lo, hi, special)
         if not before and not behind:
             break
     if lo < hi:
@@ -215,7 +213,7 @@ def previous(data: Bytes, lo: int, hi: int) -> int:
 
 
 @loop
-def suffix_length(data: Bytes, lo: int, hi: int, classes: Classes, units: Hashes) -> int:
+def suffix_length(data: Bytes, lo: int, hi: int, classes: Classes, special: Hashes) -> int:
     """How many bytes come off the end of a chunk: a punctuation mark, a run of full stops, 's, a unit; 0 for none."""
     at = previous(data, lo, hi)
     code = decode(data, at, hi)[0]
@@ -234,7 +232,7 @@ def suffix_length(data: Bytes, lo: int, hi: int, classes: Classes, units: Hashes
     if code == PLUS or code == PERCENT or group & CURRENCY:
         return hi - at if digit else 0
     if group & LETTER or code == 0xB2 or code == 0xB3:
-        return _unit(data, lo, hi, units)
+        return _unit(data, lo, hi, special)
     return 0
 
 
@@ -263,11 +261,11 @@ def _full_stop(data: Bytes, lo: int, at: int, classes: Classes) -> int:
 
 
 @loop
-def _unit(data: Bytes, lo: int, hi: int, units: Hashes) -> int:
+def _unit(data: Bytes, lo: int, hi: int, special: Hashes) -> int:
     """The length of a unit of measure that follows a digit and ends the chunk; 0 for none."""
     for i in range(hi - 1, max(lo, hi - 6) - 1, -1):
         if ord("0") <= data[i] <= ord("9"):
-            return hi - i - 1 if find(units, hash_bytes(data, i + 1, hi)) >= 0 else 0
+            return hi - i - 1 if is_unit(data, i + 1, hi, special) else 0
     return 0
 
 
