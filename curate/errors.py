@@ -1,12 +1,12 @@
 """The exceptions that a user may see.
 
-    CurateError             exit code 5 unless said otherwise
-    ├── ConfigError         the pipeline file or a command line is wrong; exit code 2
-    ├── QuarantineError     more than `quarantine_limit` could not be read; exit code 3
-    ├── InterruptedRun      stopped by the user; exit code 4
-    ├── MissingAsset        a model or list is not installed; exit code 2
-    ├── StepError           a step could not be prepared
-    └── LedgerError         the law in + made = kept + dropped + quarantined does not hold
+CurateError             exit code 5 unless said otherwise
+├── ConfigError         the pipeline file or a command line is wrong; exit code 2
+├── QuarantineError     more than `quarantine_limit` could not be read; exit code 3
+├── InterruptedRun      stopped by the user; exit code 4
+├── MissingAsset        a model or list is not installed; exit code 2
+├── StepError           a step could not be prepared
+└── LedgerError         the law in + made = kept + dropped + quarantined does not hold
 """
 
 from __future__ import annotations

@@ -1,0 +1,164 @@
+"""What can be known to be wrong before any work, beyond the shape of the file: columns, order, output, assets, input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from curate.config import Pipeline
+from curate.dedup.step import GlobalStep
+from curate.documents import DOCUMENT, RAW
+from curate.errors import ConfigError, MissingAsset, Problem
+from curate.files import read_json
+from curate.inputs import InputFile, check_heads, find_files
+from curate.readers import FORMATS
+from curate.steps.step import Step
+from curate.yaml_source import Path as Key
+from curate.yaml_source import nearest
+
+# what polars or DuckDB would read as a word of its own in `name.signal`
+KEYWORDS = frozenset(
+    "all and any as asc between by case cast cross date desc distinct else end exists false from full group having in "
+    "inner interval is join left like limit not null on or order outer right select set table then time timestamp true "
+    "union using value values when where with".split()
+)
+# columns of the ledger beside those of a document
+LEDGER = ("fate", "step", "rule", "evidence", "shard", "shard_row", "unit", "row", "size", "text_bytes", "error_step")
+
+
+def check(pipeline: Pipeline) -> list[InputFile]:
+    """Every check; returns the input files. Raises ConfigError with all problems found."""
+    problems = [*_names(pipeline), *_order(pipeline), *_columns(pipeline), *_assets(pipeline), *_output(pipeline)]
+    files: list[InputFile] = []
+    try:
+        files = find_files(pipeline)
+    except ConfigError as error:
+        problems += error.problems
+    problems += _raw(pipeline, files)
+    problems += check_heads(files)
+    if problems:
+        raise ConfigError(problems)
+    return files
+
+
+def _where(pipeline: Pipeline, index: int, *more: str) -> str:
+    path: Key = ("steps", index, pipeline.steps[index].kind, *more)
+    return pipeline.source.where(path)
+
+
+def _names(pipeline: Pipeline) -> list[Problem]:
+    """Names of structs: unique, no document column, no SQL keyword."""
+    problems = []
+    seen: dict[str, int] = {}
+    for i, step in enumerate(pipeline.steps):
+        name = step.name
+        hint = f"give it another: `{step.kind}: {{as: {step.kind}_2}}`"
+        if not re.fullmatch(r"[A-Za-z_]\w*", name):
+            problems.append(Problem(_where(pipeline, i, "as"), f"`{name}` is not a name", "letters, digits and _"))
+        elif name in (*DOCUMENT.names, *RAW.names, *LEDGER) or name.lower() in KEYWORDS:
+            problems.append(Problem(_where(pipeline, i, "as"), f"`{name}` is a column or an SQL keyword already", hint))
+        elif name in seen:
+            what = f"the name `{name}` is taken by steps[{seen[name]}]"
+            problems.append(Problem(_where(pipeline, i), what, hint))
+        seen.setdefault(name, i)
+    return problems
+
+
+def _order(pipeline: Pipeline) -> list[Problem]:
+    """Steps that cannot follow each other."""
+    problems = []
+    for i, step in enumerate(pipeline.steps):
+        if step.reads_raw and i:
+            before = pipeline.steps[i - 1]
+            if any(earlier.reads_raw for earlier in pipeline.steps[:i]):
+                what = f"`{step.kind}` cannot follow `{before.kind}`: the pages were turned into text already"
+                problems.append(Problem(_where(pipeline, i), what, "keep one of them"))
+            elif late := [e.kind for e in pipeline.steps[:i] if isinstance(e, GlobalStep) or e.kind != "url_rules"]:
+                what = f"`{step.kind}` cannot follow `{late[-1]}`, which reads text that it has yet to make"
+                problems.append(Problem(_where(pipeline, i), what, f"put `{step.kind}` first"))
+    return problems
+
+
+def _raw(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
+    """Raw pages need a step that turns them into text."""
+    if any(step.reads_raw for step in pipeline.steps):
+        return []
+    raw = {file.settings.source: file for file in files if FORMATS[file.settings.format].raw}
+    return [
+        Problem(pipeline.source.where(("steps",)), f"input `{source}` gives pages ({file.path}), and no step makes text of them",
+                "begin the steps with `- extract`")
+        for source, file in raw.items()
+        if file.settings.format != "warc" or not re.search(r"\.wet(\.|$)", file.path)
+    ]  # fmt: skip
+
+
+def _columns(pipeline: Pipeline) -> list[Problem]:
+    """Rules parse, and name signals that this step or an earlier one makes."""
+    problems: list[Problem] = []
+    made: dict[str, set[str]] = {}
+    for i, step in enumerate(pipeline.steps):
+        for need in step.needs:
+            if need not in made and need not in DOCUMENT.names:
+                problems.append(Problem(_where(pipeline, i), f"needs `{need}`, which no earlier step makes"))
+        made[step.name] = set(step.signals())
+        for j, rule in enumerate(step.rules):
+            where = pipeline.source.where(("steps", i, step.kind, "rules", j))
+            if problem := _rule(rule, made, step):
+                problems.append(Problem(where, *problem))
+        if isinstance(step, GlobalStep) and "." in (keep := getattr(step, "keep", "first")):
+            if problem := _known(keep, made):
+                problems.append(Problem(_where(pipeline, i, "keep"), *problem))
+    return problems
+
+
+def _known(name: str, made: dict[str, set[str]]) -> tuple[str, str] | None:
+    struct, _, field = name.partition(".")
+    everything = [f"{s}.{f}" for s, fields in made.items() for f in sorted(fields)]
+    if struct in made and field in made[struct]:
+        return None
+    hint = nearest(name, everything) if everything else "no step before it makes signals"
+    return f"no step up to here makes `{name}`", hint
+
+
+def _rule(rule: str, made: dict[str, set[str]], step: Step) -> tuple[str, str] | None:
+    """What is wrong with one SQL rule, if anything."""
+    import polars as pl
+
+    from curate.verdicts import names_in
+
+    if isinstance(step, GlobalStep):
+        return "a step that compares all documents takes no rules", "put the rule on the step before it"
+    try:
+        pl.sql_expr(rule)
+    except Exception as error:  # noqa: BLE001 - polars raises several kinds for bad SQL
+        return f"`{rule}` is not an SQL expression: {str(error).splitlines()[0]}", 'write "quality.word_count >= 20"'
+    for name in sorted(names_in(rule)):
+        if problem := _known(name, made):
+            return problem
+    if not names_in(rule):
+        return f"`{rule}` names no signal", 'write "quality.word_count >= 20"'
+    return None
+
+
+def _assets(pipeline: Pipeline) -> list[Problem]:
+    problems = []
+    for i, step in enumerate(pipeline.steps):
+        try:
+            step.assets()
+        except MissingAsset as error:
+            problems.append(Problem(f"{_where(pipeline, i)}", error.what, error.hint))
+    return problems
+
+
+def _output(pipeline: Pipeline) -> list[Problem]:
+    """The output folder is new, or this pipeline's own."""
+    out, where = pipeline.folder_out, pipeline.source.where(("output", "path"))
+    if out.exists() and not out.is_dir():
+        return [Problem(where, f"`{out}` is a file", "name a folder")]
+    owner = read_json(out / ".store" / "pipeline.json")
+    if owner and owner["name"] != pipeline.name:
+        what = f"`{out}` belongs to another pipeline, `{owner['name']}`"
+        return [Problem(where, what, "choose another output, or give --force to take it over")]
+    if owner is None and out.is_dir() and any(out.iterdir()):
+        return [Problem(where, f"`{out}` is not empty and no pipeline's output", "choose a new or an empty folder")]
+    return []

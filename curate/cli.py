@@ -1,0 +1,202 @@
+"""The verbs of the command line: parse, call one function, print. Heavy modules are imported by the verb that needs them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from curate.errors import ConfigError, CurateError, InterruptedRun, Problem
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="From a raw crawl to curated Arrow shards, every document accounted for.",
+)  # fmt: skip
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="A pipeline file, or the output folder of one.")]
+Run = Annotated[str, typer.Argument(metavar="DIR", help="The output folder of a run, or its pipeline file.")]
+OutputOption = Annotated[str | None, typer.Option("--output", help="Write to this folder instead of the file's.")]
+InputOption = Annotated[
+    list[str] | None, typer.Option("--input", metavar="[NAME=]GLOB", help="Read these files instead; may be repeated.")
+]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes to use; default: all cores.")]
+MemoryOption = Annotated[str | None, typer.Option("--memory", help="A limit on the whole run, such as 16GB.")]
+SampleOption = Annotated[str | None, typer.Option("--sample", metavar="N|P%", help="Only N documents, or P per cent.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: steps.quality.word_count.min=30"),
+]
+
+
+@app.command()
+def run(
+    file: File,
+    output: OutputOption = None,
+    input: InputOption = None,  # noqa: A002 - the option's name
+    workers: WorkersOption = None,
+    memory: MemoryOption = None,
+    sample: SampleOption = None,
+    set: SetOption = None,  # noqa: A002
+    force: Annotated[
+        bool, typer.Option("--force", help="Forget what the store holds; take over a foreign output.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Progress as JSON lines, the result as one JSON object.")
+    ] = False,
+) -> None:
+    """Run a pipeline: what the store holds already is not done again."""
+    from curate.job import run_file
+
+    run_file(file, _overrides(output, input, workers, memory, set), sample=sample, force=force, as_json=json)
+
+
+@app.command()
+def check(
+    file: File,
+    output: OutputOption = None,
+    input: InputOption = None,
+    set: SetOption = None,  # noqa: A002
+) -> None:
+    """Find every mistake in a pipeline file, without running it."""
+    from curate import checks
+    from curate.job import pipeline_of
+
+    pipeline = pipeline_of(file, _overrides(output, input, None, None, set))
+    files = checks.check(pipeline)
+    size = sum(entry.bytes for entry in files)
+    print(f"{file}: ok, {len(pipeline.steps)} steps, {len(files):,} input files, {size / 1e6:,.1f} MB")
+
+
+@app.command()
+def plan(
+    file: File,
+    output: OutputOption = None,
+    input: InputOption = None,  # noqa: A002
+    workers: WorkersOption = None,
+    memory: MemoryOption = None,
+    sample: SampleOption = None,
+    set: SetOption = None,  # noqa: A002
+    estimate: Annotated[bool, typer.Option(help="Run a small sample to estimate rows, time, memory and disk.")] = True,
+) -> None:
+    """Show stages, units, what is cached and why the rest is not, and an estimate."""
+    from curate.job import show_plan
+
+    show_plan(file, _overrides(output, input, workers, memory, set), sample=sample, estimate=estimate)
+
+
+@app.command()
+def report(file: Run) -> None:
+    """Say where the report and the card of the newest version are, and their headline."""
+    from curate.job import show_report
+
+    show_report(folder_of(file))
+
+
+@app.command()
+def explain(
+    directory: Run, document: Annotated[str, typer.Argument(metavar="DOC", help="An id, URL, path or path:offset.")]
+) -> None:
+    """Show each signal of a document against its threshold, the evidence, where it came from and went to."""
+    from curate.explain import explain as lines
+    from curate.ledger import Ledger
+
+    for line in lines(Ledger(folder_of(directory)), document):
+        print(line)
+
+
+@app.command()
+def sql(
+    directory: Run,
+    query: Annotated[str, typer.Argument(help="Over `ledger`, `documents`, `shards` and `quarantine`.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a row.")] = False,
+) -> None:
+    """Query documents, ledger and shards with DuckDB."""
+    from curate.job import print_query
+
+    print_query(folder_of(directory), query, as_json=json)
+
+
+@app.command()
+def steps(name: Annotated[str | None, typer.Argument(help="A step; all if absent.")] = None) -> None:
+    """Explain a step: its settings, signals, presets and source."""
+    from curate.reference import describe, listing
+
+    for line in describe(name) if name else listing():
+        print(line)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a pipeline file, for editors."""
+    import json
+
+    from curate.reference import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+
+
+def folder_of(name: str) -> Path:
+    """An output folder, given itself or its pipeline file."""
+    path = Path(name)
+    if path.is_dir():
+        return path
+    from curate.config import load
+
+    return load(name).folder_out
+
+
+def _overrides(output: Any, inputs: Any, workers: Any, memory: Any, settings: Any) -> Any:
+    from curate.config import Overrides
+
+    return Overrides(output, tuple(inputs or ()), workers, memory, tuple(settings or ()))
+
+
+def _spread(arguments: list[str]) -> list[str]:
+    """`--input a b c`, as a shell expands a glob, means `--input a --input b --input c`; so for `--set`."""
+    spread: list[str] = []
+    option, positionals = "", 0
+    for argument in arguments:
+        if argument.startswith("-"):
+            option = ""
+            spread.append(argument)
+            if argument in ("--input", "--set"):
+                option, first = argument, True
+        elif option:
+            spread += [argument] if first else [option, argument]
+            first = False
+            # the pipeline file has not come yet: it is the next word
+            option = option if positionals >= 2 else ""
+        else:
+            positionals += 1
+            spread.append(argument)
+    return spread
+
+
+def main() -> None:
+    """The `curate` command. Errors are told in words; the exit code says their kind."""
+    try:
+        app(_spread(sys.argv[1:]), standalone_mode=False)
+    except CurateError as error:
+        print(f"error: {error}" if not isinstance(error, ConfigError) else str(error), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(str(InterruptedRun("", "stopped")), file=sys.stderr)
+        sys.exit(InterruptedRun.exit_code)
+    except BrokenPipeError:
+        # the reader of our output has gone, as `head` does
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(0)
+    except (typer.Exit, SystemExit) as done:
+        code = getattr(done, "exit_code", getattr(done, "code", 0))
+        sys.exit(code)
+    except Exception as error:
+        import click
+
+        if isinstance(error, click.ClickException):
+            print(str(ConfigError([Problem("", error.format_message(), "curate --help")])), file=sys.stderr)
+            sys.exit(2)
+        if isinstance(error, click.exceptions.Abort):
+            sys.exit(InterruptedRun.exit_code)
+        raise

@@ -1,0 +1,251 @@
+"""A pipeline file -> Pipeline, or all of its mistakes at once, each with file, line, column and a mend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from curate.errors import ConfigError, Problem
+from curate.settings import ExecutorSettings, InputEntry, Output
+from curate.steps import STEPS, step_class
+from curate.steps.step import Step
+from curate.yaml_source import Path as Key
+from curate.yaml_source import Source, nearest, parse, parse_value
+
+TOP_LEVEL = ("name", "seed", "inputs", "steps", "output", "executor")
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line changes: paths here are relative to the working directory."""
+
+    output: str | None = None
+    inputs: tuple[str, ...] = ()
+    workers: int | None = None
+    memory: str | None = None
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline file, parsed and checked. Paths are as the user wrote them, resolved against `folder`."""
+
+    name: str
+    seed: int
+    inputs: tuple[InputEntry, ...]
+    steps: tuple[Step, ...]
+    output: Output
+    executor: ExecutorSettings
+    #: the file, as the user named it
+    file: str
+    #: what the output path is relative to
+    folder: Path
+    #: what input paths are relative to: the file's folder, or the working directory for `--input`
+    input_folder: Path
+    source: Source = field(compare=False, repr=False)
+
+    @property
+    def folder_out(self) -> Path:
+        """The output folder."""
+        return self.folder / self.output.path
+
+    def settings(self) -> dict[str, Any]:
+        """The whole pipeline as plain data, every default written out; parsing it gives the same pipeline."""
+        steps = [{step.kind: step.model_dump(mode="json", by_alias=True, exclude_defaults=True)} for step in self.steps]
+        return {
+            "name": self.name, "seed": self.seed, "inputs": [e.model_dump(mode="json") for e in self.inputs],
+            "steps": steps, "output": self.output.model_dump(mode="json"),
+        }  # fmt: skip
+
+
+def load(file: str, overrides: Overrides = Overrides()) -> Pipeline:
+    """Read, override, validate. Raises ConfigError with every problem found."""
+    path = Path(file)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(
+            [Problem(file, f"cannot be read: {reason}", "name a pipeline file or its output folder")]
+        ) from error
+    source = parse(text, file)
+    if not isinstance(source.data, dict):
+        raise ConfigError([Problem(file, "a pipeline file is a mapping with `name`, `inputs`, `steps` and `output`")])
+    problems: list[Problem] = []
+    _override(source, overrides, problems)
+    input_folder = Path() if overrides.inputs else path.parent
+    pipeline = _build(source, path.parent, input_folder, problems)
+    if problems or pipeline is None:
+        raise ConfigError(problems)
+    return pipeline
+
+
+def _build(source: Source, folder: Path, input_folder: Path, problems: list[Problem]) -> Pipeline | None:
+    data = source.data
+    for key in data:
+        if key not in TOP_LEVEL:
+            problems.append(Problem(source.where((key,), key=True), "unknown key", nearest(key, TOP_LEVEL)))
+    for key in ("name", "inputs", "steps", "output"):
+        if key not in data:
+            problems.append(Problem(source.where(()), f"the key `{key}` is missing"))
+    inputs = _list(source, "inputs", problems)
+    entries = [_model(InputEntry, entry, ("inputs", i), source, problems) for i, entry in enumerate(inputs)]
+    steps = [_step(entry, ("steps", i), source, problems) for i, entry in enumerate(_list(source, "steps", problems))]
+    output = data.get("output", {})
+    checked = _model(Output, {"path": output} if isinstance(output, str) else output, ("output",), source, problems)
+    executor = _model(ExecutorSettings, data.get("executor", {}), ("executor",), source, problems)
+    name, seed = data.get("name", ""), data.get("seed", 0)
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
+        problems.append(Problem(source.where(("name",)), f"`{name}` is not a name", "letters, digits, . _ and -"))
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        problems.append(Problem(source.where(("seed",)), f"expected a whole number, got {seed!r}"))
+    _unique(source, "inputs", [entry and entry.name for entry in entries], problems)
+    if problems or output is None:
+        return None
+    kept = tuple(entry for entry in entries if entry), tuple(step for step in steps if step)
+    return Pipeline(name, seed, *kept, checked, executor, source.name, folder, input_folder, source)
+
+
+def _list(source: Source, key: str, problems: list[Problem]) -> list[Any]:
+    value = source.data.get(key, [])
+    if isinstance(value, list) and (value or key not in source.data):
+        return value
+    problems.append(Problem(source.where((key,)), f"expected a list with at least one entry, got {_shown(value)}"))
+    return []
+
+
+def _unique(source: Source, key: str, names: Sequence[str | None], problems: list[Problem]) -> None:
+    for i, name in enumerate(names):
+        if name is not None and name in names[:i]:
+            problems.append(Problem(source.where((key, i)), f"the name `{name}` stands twice", "give it another name"))
+
+
+def _step(entry: Any, path: Key, source: Source, problems: list[Problem]) -> Step | None:
+    if isinstance(entry, str):
+        name, settings = entry, {}
+    elif isinstance(entry, dict) and len(entry) == 1:
+        name, settings = next(iter(entry.items()))
+        path = (*path, name)
+    else:
+        what = f"expected a step name or one `name: settings`, got {_shown(entry)}"
+        problems.append(Problem(source.where(path), what, "write `- quality: {preset: gopher}`"))
+        return None
+    if name not in STEPS:
+        problems.append(Problem(source.where(path, key=True), f"unknown step `{name}`", nearest(name, STEPS)))
+        return None
+    return _model(step_class(name), {} if settings is None else settings, path, source, problems)
+
+
+def _model(cls: type[BaseModel], data: Any, path: Key, source: Source, problems: list[Problem]) -> Any:
+    """Validate one part of the file with its model; its errors become problems with places."""
+    if not isinstance(data, dict):
+        problems.append(Problem(source.where(path), f"expected settings `key: value`, got {_shown(data)}"))
+        return None
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        found = [_problem(cls, details, path, source) for details in error.errors()]
+        # a union reports one error for each of its members: one a place is enough
+        problems.extend({problem.where: problem for problem in found}.values())
+        return None
+
+
+def _problem(cls: type[BaseModel], details: Any, path: Key, source: Source) -> Problem:
+    loc: Key = ()
+    for part in details["loc"]:
+        # pydantic adds the names of union members to the place; only what stands in the file counts
+        if (*path, *loc, part) in source.places or details["type"] in ("missing", "extra_forbidden"):
+            loc = (*loc, part)
+    full = (*path, *loc)
+    if details["type"] == "extra_forbidden":
+        fields = [f.alias or name for name, f in cls.model_fields.items()] if len(loc) == 1 else ["min", "max"]
+        return Problem(source.where(full, key=True), "unknown key", nearest(str(loc[-1]), fields))
+    if details["type"] == "missing":
+        return Problem(source.where(path), f"the key `{details['loc'][-1]}` is missing")
+    message = details["msg"].removeprefix("Value error, ")
+    got = "" if details["type"] == "value_error" else f", got {_shown(details['input'])}"
+    return Problem(source.where(full), message[:1].lower() + message[1:] + got)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return f"'{value}'"
+    kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
+    return kinds.get(type(value), repr(value))
+
+
+def _override(source: Source, overrides: Overrides, problems: list[Problem]) -> None:
+    data = source.data
+    for setting in overrides.settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            problems.append(Problem(f"--set {setting}", "expected KEY=VALUE", "--set steps.quality.word_count.min=30"))
+            continue
+        _set(data, key.split("."), parse_value(value), f"--set {setting}", problems)
+    executor = data.setdefault("executor", {})
+    for name, option in (("workers", overrides.workers), ("memory", overrides.memory)):
+        if option is not None and isinstance(executor, dict):
+            executor[name] = option
+    if overrides.output is not None:
+        output = data.get("output")
+        data["output"] = {
+            **(output if isinstance(output, dict) else {}),
+            "path": str(Path(overrides.output).absolute()),
+        }
+    if overrides.inputs:
+        data["inputs"] = _inputs(data.get("inputs"), overrides.inputs)
+
+
+def _inputs(entries: Any, given: Sequence[str]) -> list[Any]:
+    """`--input GLOB` replaces the paths of the file's one input, `--input NAME=GLOB` names a source."""
+    first = entries[0] if isinstance(entries, list) and len(entries) == 1 and isinstance(entries[0], dict) else {}
+    named: dict[str, list[str]] = {}
+    for text in given:
+        match = re.match(r"([A-Za-z_][\w.-]*)=(.+)", text)
+        name, path = (match[1], match[2]) if match else (str(first.get("name", "input")), text)
+        named.setdefault(name, []).append(path)
+    known = {e.get("name"): e for e in entries or [] if isinstance(e, dict)}
+    return [{**{k: v for k, v in known.get(n, {"name": n}).items()}, "path": paths} for n, paths in named.items()]
+
+
+def _set(data: Any, keys: list[str], value: Any, where: str, problems: list[Problem]) -> None:
+    """Put one value at a dotted key; `steps.NAME` addresses a step by its name or `as`."""
+    here = data
+    for depth, key in enumerate(keys[:-1]):
+        if depth == 1 and keys[0] == "steps" and isinstance(here, list):
+            here = _find_step(here, key, where, problems)
+        elif isinstance(here, list):
+            index = int(key) if key.isdigit() and int(key) < len(here) else None
+            here = None if index is None else here[index]
+        elif isinstance(here, dict):
+            if not isinstance(here.get(key), dict | list):
+                here[key] = {}
+            here = here[key]
+        if here is None:
+            if not (problems and problems[-1].where == where):
+                problems.append(Problem(where, f"there is no `{key}` to set"))
+            return
+    if isinstance(here, dict):
+        here[keys[-1]] = value
+    else:
+        problems.append(Problem(where, "names no setting", "--set steps.quality.word_count.min=30"))
+
+
+def _find_step(steps: list[Any], name: str, where: str, problems: list[Problem]) -> Any:
+    names = []
+    for i, entry in enumerate(steps):
+        if isinstance(entry, str):
+            entry = steps[i] = {entry: {}}
+        for kind, settings in entry.items() if isinstance(entry, dict) else ():
+            own = (settings or {}).get("as", kind) if isinstance(settings, dict | None) else kind
+            names.append(own)
+            if own == name:
+                entry[kind] = settings if isinstance(settings, dict) else {}
+                return entry[kind]
+    problems.append(Problem(where, f"there is no step called `{name}`", nearest(name, names)))
+    return None

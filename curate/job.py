@@ -1,0 +1,216 @@
+"""What the verbs do: from a file and overrides to a published version, and what is printed on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from curate.checks import check
+from curate.config import Overrides, Pipeline, load
+from curate.errors import ConfigError, CurateError, InterruptedRun, Problem
+from curate.files import read_json, write_json
+from curate.inputs import open_files
+from curate.plan import Plan, Sample, make_plan
+from curate.settings import parse_share
+
+
+def pipeline_of(file: str, overrides: Overrides) -> Pipeline:
+    """The pipeline of a file, or of an output folder that remembers its file."""
+    if Path(file).is_dir():
+        remembered = read_json(Path(file) / ".store" / "pipeline.json")
+        if remembered is None:
+            raise ConfigError([Problem(file, "is a folder that no pipeline has written to", "name a pipeline file")])
+        file = remembered["file"]
+    return load(file, overrides)
+
+
+def parse_sample(text: str | None) -> Sample | None:
+    """`500` or `5%`. Raises ConfigError."""
+    if text is None:
+        return None
+    try:
+        if "%" in text:
+            share = parse_share(text)
+            if 0 < share <= 1:
+                return Sample(share=share)
+        elif (count := int(text.replace(",", "").replace("_", ""))) > 0:
+            return Sample(count=count)
+    except ValueError:
+        pass
+    raise ConfigError([Problem("--sample", f"`{text}` is not a sample", "write 5% or 10000")])
+
+
+def prepare(file: str, overrides: Overrides, *, sample: str | None, force: bool = False) -> Plan:
+    """Load, check, list the input and plan. Raises ConfigError."""
+    chosen = parse_sample(sample)
+    pipeline = pipeline_of(file, overrides)
+    store = pipeline.folder_out / ".store"
+    if force and store.exists():
+        # a store without its owner's name is anybody's, and empty of results
+        (store / "pipeline.json").unlink(missing_ok=True)
+        for entry in store.iterdir():
+            if entry.name not in ("published", "lock"):
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        write_json(store / "pipeline.json", {"name": pipeline.name, "file": str(Path(pipeline.file).absolute())})
+    files = check(pipeline)
+    return make_plan(pipeline, open_files(files, store), chosen)
+
+
+def run_file(file: str, overrides: Overrides, *, sample: str | None, force: bool, as_json: bool) -> None:
+    """`curate run`. Prints progress to standard error and the result to standard output."""
+    from curate.memory import workers_within
+    from curate.progress import JsonProgress, LiveProgress, Progress
+
+    plan = prepare(file, overrides, sample=sample, force=force)
+    live = sys.stderr.isatty() and not as_json
+    progress = JsonProgress() if as_json else LiveProgress() if live else Progress()
+    workers = workers_within(plan.pipeline.executor)
+    if workers < plan.pipeline.executor.workers and plan.pipeline.executor.memory:
+        with progress:
+            progress.note(f"--memory has room for {workers} of {plan.pipeline.executor.workers} workers")
+    published = _run(plan, workers, progress)
+    if as_json:
+        print(json.dumps(_result(plan, published)))
+    else:
+        print("\n".join(_summary(plan, published)))
+
+
+def _run(plan: Plan, workers: int, progress: Any) -> Any:
+    from curate.executors import EXECUTORS
+    from curate.publish import publish
+    from curate.run import check_quarantine, run, store_folder
+
+    store = store_folder(plan)
+    with _lock(store), _stoppable(), progress, EXECUTORS[plan.pipeline.executor.kind](workers) as executor:
+        write_json(
+            store / "pipeline.json", {"name": plan.pipeline.name, "file": str(Path(plan.pipeline.file).absolute())}
+        )
+        result = run(plan, executor, progress)
+        check_quarantine(plan, result.documents)
+        return publish(plan, result, executor)
+
+
+@contextlib.contextmanager
+def _lock(store: Path) -> Iterator[None]:
+    """One run at a time for an output folder."""
+    with (store / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CurateError(
+                str(store.parent), "another run is at work here", "wait for it, or choose another --output"
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run with words and exit code 4; what is committed stays."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise InterruptedRun(
+            "", "stopped; what was committed is kept", "run the same command again to go on from there"
+        )
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _summary(plan: Plan, published: Any) -> list[str]:
+    out, manifest = plan.pipeline.output.path, published.manifest
+    folder = plan.pipeline.folder_out
+    shown = str(folder) if not Path(out).is_absolute() else out
+    counts = manifest["documents"]
+    size = sum(shard["bytes"] for shard in manifest["shards"])
+    state = "published" if published.fresh else "nothing changed; the newest is"
+    law = f"{counts['in']:,} in = {counts['kept']:,} kept + {counts['dropped']:,} dropped + {counts['quarantined']:,} quarantined"
+    return [
+        "",
+        law,
+        f"{state} version {published.number}" + (f" of a sample ({manifest['sample']})" if manifest["sample"] else ""),
+        "",
+        f"  shards   {shown}/shards/     {len(manifest['shards'])} files, {size / 1e6:,.1f} MB",
+        f"  ledger   {shown}/ledger/     one row a document: fate, rules, evidence, every signal",
+        f"  report   {shown}/report.html",
+        f"  card     {shown}/README.md",
+        "",
+        "next:",
+        f"  curate sql {shown} \"SELECT step, rule, count(*) FROM ledger WHERE fate = 'dropped' GROUP BY ALL ORDER BY 3 DESC\"",
+        f"  curate explain {shown} {_example(folder, manifest)}",
+        f"  curate plan {plan.pipeline.file}",
+    ]
+
+
+def _example(folder: Path, manifest: dict[str, Any]) -> str:
+    """A document worth explaining: a near-duplicate if there is one, else one that was dropped, else any."""
+    from curate.ledger import Ledger
+
+    if not manifest["ledger"]:
+        return "DOC"
+    order = "evidence.similarity < 1 DESC NULLS LAST, fate = 'dropped' DESC, path, \"offset\""
+    found = Ledger(folder).connect().execute(f"SELECT id FROM ledger ORDER BY {order} LIMIT 1").fetchone()
+    return f"'{found[0]}'" if found and " " in found[0] else found[0] if found else "DOC"
+
+
+def _result(plan: Plan, published: Any) -> dict[str, Any]:
+    manifest = published.manifest
+    return {
+        "version": published.number, "fresh": published.fresh, "folder": str(plan.pipeline.folder_out),
+        "documents": manifest["documents"], "shards": len(manifest["shards"]), "fingerprint": manifest["fingerprint"],
+    }  # fmt: skip
+
+
+def show_plan(file: str, overrides: Overrides, *, sample: str | None, estimate: bool) -> None:
+    """`curate plan`."""
+    from curate.estimate import estimated
+    from curate.preview import lines
+
+    plan = prepare(file, overrides, sample=sample)
+    for line in lines(plan):
+        print(line)
+    if estimate:
+        for line in estimated(plan):
+            print(line)
+
+
+def show_report(folder: Path) -> None:
+    """`curate report`: write the report and the card of the newest version anew, and say where they are."""
+    from curate.ledger import Ledger
+
+    manifest = Ledger(folder).manifest
+    counts = manifest["documents"]
+    print(f"version {manifest['version']} of {manifest['name']}: {counts['kept']:,} of {counts['in']:,} documents kept")
+    for entry in manifest["steps"]:
+        lost = entry["dropped"] + entry["quarantined"]
+        print(f"  {entry['name']:20} {entry['in']:>10,} in {lost:>10,} out")
+    print(f"report: {folder / 'report.html'}\ncard:   {folder / 'README.md'}")
+
+
+def print_query(folder: Path, query: str, *, as_json: bool) -> None:
+    """`curate sql`: a table on a terminal, JSON lines on request. Raises CurateError for bad SQL."""
+    import duckdb
+
+    from curate.ledger import Ledger
+
+    try:
+        found = Ledger(folder).connect().sql(query)
+    except duckdb.Error as error:
+        raise CurateError("sql", str(error), "tables: ledger, documents, shards, quarantine") from error
+    if found is None:
+        return
+    if as_json:
+        for row in found.to_arrow_table().to_pylist():
+            print(json.dumps(row, ensure_ascii=False, default=str))
+    else:
+        found.show(max_width=200, max_rows=200)

@@ -1,0 +1,66 @@
+"""Reading the ledger of a published run: explain a document, query with SQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+
+from curate.errors import CurateError
+from curate.files import read_json
+
+
+class Ledger:
+    """The newest version of a run's output folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest: dict[str, Any] = read_json(folder / "manifest.json")
+        if self.manifest is None:
+            raise CurateError(str(folder), "nothing is published here", "run the pipeline first: curate run FILE")
+
+    def connect(self) -> Any:
+        """A DuckDB connection with the views `ledger`, `documents`, `quarantine` and the table `shards`.
+
+        `ledger`: a row for every document ever read. `shards`: the kept documents with text. `documents`: the ledger
+        with the text of what was kept. `quarantine`: what could not be read or processed, and why.
+        """
+        import duckdb
+
+        connection = duckdb.connect()
+        files = [str(self.folder / part["path"]) for part in self.manifest["ledger"]]
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        connection.execute(f"CREATE VIEW ledger AS FROM read_parquet([{listed}])")
+        connection.execute(
+            'CREATE VIEW quarantine AS SELECT id, source, path, "offset", step, evidence.error AS error FROM ledger '
+            "WHERE fate = 'quarantined'"
+        )
+        shards = [str(self.folder / shard["path"]) for shard in self.manifest["shards"]]
+        if shards:
+            connection.register("shards", ds.dataset(shards, format="ipc"))
+            connection.execute(
+                "CREATE VIEW documents AS SELECT ledger.*, shards.text FROM ledger LEFT JOIN shards "
+                'ON ledger.path = shards.path AND ledger."offset" = shards."offset" AND ledger.id = shards.id'
+            )
+        else:
+            connection.execute("CREATE VIEW shards AS SELECT *, NULL::VARCHAR AS text FROM ledger WHERE false")
+            connection.execute("CREATE VIEW documents AS SELECT *, NULL::VARCHAR AS text FROM ledger")
+        return connection
+
+    def find(self, document: str) -> list[dict[str, Any]]:
+        """Every ledger row whose id is `document`, or `path:offset`, or `path`, or the URL; at most 20."""
+        path, _, offset = document.rpartition(":")
+        query = (
+            'SELECT * FROM ledger WHERE id = $doc OR url = $doc OR path = $doc OR (path = $path AND "offset" = $offset)'
+        )
+        place = {"path": path, "offset": int(offset)} if offset.isdigit() and path else {"path": "", "offset": -1}
+        found = self.connect().execute(query + ' ORDER BY path, "offset", row LIMIT 20', {"doc": document, **place})
+        return found.to_arrow_table().to_pylist()  # type: ignore[no-any-return]
+
+    def rules(self) -> dict[str, list[tuple[str, str]]]:
+        """Step -> (rule, SQL) in order."""
+        table: dict[str, list[tuple[str, str]]] = {}
+        for entry in self.manifest["rules"]:
+            table.setdefault(entry["step"], []).append((entry["rule"], entry["sql"]))
+        return table

@@ -1,0 +1,233 @@
+"""run(plan): the one loop.  START READING HERE.
+
+For each phase in order: the units that the store does not hold go to the executor, verdicts follow, books are checked.
+Global steps collect in workers and resolve in this process. At the end what is alive is published as a new version.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from curate import watch
+from curate.errors import CurateError, LedgerError, QuarantineError
+from curate.executors.executor import Executor, WorkerDied
+from curate.plan import GlobalStage, MapStage, Phase, Plan
+from curate.progress import Progress
+from curate.resolve import resolve
+from curate.steps.step import Step
+from curate.store import ALL, Place
+from curate.work import Job, UnitState, collect_entry, perform, verdict_name
+
+# A document on whose account a worker died this often is quarantined; a unit that kills workers without a name ends the run.
+DEATHS_FOR_BLAME = 2
+DEATHS_OF_UNIT = 6
+# Verdicts over stored signals are so quick that up to this many documents are judged here, without starting workers.
+ROWS_JUDGED_HERE = 500_000
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """What a phase did to all units: receipts in unit order, how many came from the store."""
+
+    phase: Phase
+    receipts: tuple[dict[str, Any], ...]
+    reused: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """All phases, and where each unit stands at the end."""
+
+    phases: tuple[PhaseResult, ...]
+    states: tuple[UnitState, ...]
+
+    @property
+    def documents(self) -> dict[str, int]:
+        """in, made, kept, dropped, quarantined; checked to balance."""
+        first = self.phases[0].receipts
+        counts = Counter(
+            {"in": sum(r["in"] for r in first), "made": 0, "kept": sum(s.count for s in self.states), "dropped": 0}
+        )
+        for result in self.phases:
+            for receipt in result.receipts:
+                counts["dropped"] += receipt.get("dropped", 0)
+                counts["quarantined"] += receipt.get("quarantined", 0)
+        if counts["in"] + counts["made"] != counts["kept"] + counts["dropped"] + counts["quarantined"]:
+            raise LedgerError("the run", f"in + made = kept + dropped + quarantined does not hold: {dict(counts)}")
+        return {name: counts[name] for name in ("in", "made", "kept", "dropped", "quarantined")}
+
+
+def run(plan: Plan, executor: Executor, progress: Progress) -> RunResult:
+    """Compute what the store does not hold, judge, and balance the books. Publishing is `publish.publish`."""
+    warm(plan)
+    states = [UnitState(unit) for unit in plan.units]
+    results: list[PhaseResult] = []
+    for index, phase in enumerate(plan.phases):
+        start = time.monotonic()
+        if isinstance(phase, MapStage):
+            receipts, reused = _units(plan, index, "map", states, executor, progress)
+            states = [_after_map(state, index, r) for state, r in zip(states, receipts, strict=True)]
+        else:
+            receipts, reused = _units(plan, index, "collect", states, executor, progress)
+            states = [
+                replace(s, entries={**s.entries, index: r["entry"]}) for s, r in zip(states, receipts, strict=True)
+            ]
+            progress.resolving(phase.name)
+            before = [state.count for state in states]
+            states, verdicts = resolve(plan, index, states)
+            receipts = [{**r, **v, "in": n} for r, v, n in zip(receipts, verdicts, before, strict=True)]
+        results.append(PhaseResult(phase, tuple(receipts), reused, time.monotonic() - start))
+        _check(phase, receipts, states)
+        progress.phase_done(phase.name, receipts, reused, time.monotonic() - start)
+    return RunResult(tuple(results), tuple(states))
+
+
+def check_quarantine(plan: Plan, documents: dict[str, int]) -> None:
+    """Raises QuarantineError when too many documents were quarantined to publish the rest."""
+    limit = plan.pipeline.output.quarantine_limit
+    if documents["quarantined"] > limit * documents["in"]:
+        raise QuarantineError(
+            "quarantine",
+            f"{documents['quarantined']:,} of {documents['in']:,} documents could not be read or processed, above "
+            f"the limit of {limit:.3%}; nothing was published",
+            f'`curate sql {plan.pipeline.output.path} "FROM quarantine"` lists them; raise output.quarantine_limit to accept them',
+        )
+
+
+def warm(plan: Plan) -> None:
+    """Load every model once and find every asset, so that what is missing is said before any work."""
+    for step in plan.pipeline.steps:
+        step.assets()
+
+
+def _after_map(state: UnitState, index: int, receipt: dict[str, Any]) -> UnitState:
+    return replace(
+        state,
+        entries={**state.entries, index: receipt["entry"]},
+        verdicts={**state.verdicts, index: receipt["verdict"]},
+        alive=receipt["alive"],
+        count=receipt["kept"],
+    )
+
+
+def _check(phase: Phase, receipts: Sequence[dict[str, Any]], states: Sequence[UnitState]) -> None:
+    """The law, for each unit of a phase."""
+    for receipt, state in zip(receipts, states, strict=True):
+        out = state.count + receipt["dropped"] + receipt["quarantined"]
+        if receipt["in"] != out:
+            where = f"stage {phase.name}, {state.unit.path}"
+            raise LedgerError(where, f"{receipt['in']} documents entered and {out} are accounted for")
+
+
+def _units(
+    plan: Plan, index: int, kind: str, states: Sequence[UnitState], executor: Executor, progress: Progress
+) -> tuple[list[dict[str, Any]], int]:
+    """Receipts of one phase in unit order, and how many units the store held."""
+    jobs = [Job(plan.phases, index, state, plan.store) for state in states]
+    work = [i for i, job in enumerate(jobs) if not _committed(job)]
+    judge = [] if kind == "collect" else [i for i in set(range(len(jobs))) - set(work) if not _judged(jobs[i])]
+    if sum(states[i].count or 0 for i in judge) > ROWS_JUDGED_HERE:
+        work = sorted({*work, *judge})
+    done: dict[int, dict[str, Any]] = {}
+    progress.phase(plan.phases[index].name, len(jobs), len(jobs) - len(work))
+    if work:
+        _compile(plan.phases[index])
+        for i, receipt in _execute(kind, {i: jobs[i] for i in work}, executor):
+            done[i] = receipt
+            progress.unit_done(receipt)
+    for i, job in enumerate(jobs):
+        if i not in done:
+            done[i] = perform((kind, job))
+    return [done[i] for i in range(len(jobs))], len(jobs) - len(work)
+
+
+def _committed(job: Job) -> bool:
+    phase = job.phases[job.index]
+    if isinstance(phase, GlobalStage):
+        return job.place.receipt(collect_entry(job)) is not None
+    return job.place.receipt(ALL if job.index == 0 else job.state.alive) is not None
+
+
+def _judged(job: Job) -> bool:
+    phase = job.phases[job.index]
+    assert isinstance(phase, MapStage)
+    entry = ALL if job.index == 0 else job.state.alive
+    return (job.place.folder / entry / f"{verdict_name(phase)}.json").exists()
+
+
+def _compile(phase: Phase) -> None:
+    """Run the phase's steps on a two-line document here, so that kernels are compiled once, before workers start."""
+    from curate.documents import document_batch
+
+    row = {"row": 0, "id": "", "source": "", "path": "", "offset": 0, "text": "One line of words.\nAnd one more line."}
+    steps: Iterable[Step] = phase.steps if isinstance(phase, MapStage) else [phase.step]
+    batch = document_batch([row])
+    for step in steps:
+        if not step.reads_raw and not step.expensive:
+            batch = step.process(batch)
+    if isinstance(phase, GlobalStage):
+        phase.step.collect(batch)
+
+
+def _execute(kind: str, jobs: dict[int, Job], executor: Executor) -> Iterable[tuple[int, dict[str, Any]]]:
+    """Run jobs until all are done; what killed its worker is tried again, and quarantined the second time."""
+    deaths: Counter[int] = Counter()
+    blame: Counter[tuple[int, int]] = Counter()
+    while jobs:
+        order = list(jobs)
+        died: dict[int, Job] = {}
+        for place, outcome in executor.map(perform, [(kind, jobs[i]) for i in order]):
+            i = order[place]
+            if isinstance(outcome, WorkerDied):
+                deaths[i] += 1
+                died[i] = _without_culprit(jobs[i], outcome, deaths[i], blame, i)
+            elif isinstance(outcome, BaseException):
+                raise _explained(outcome, jobs[i])
+            else:
+                yield i, outcome
+        jobs = died
+
+
+def _without_culprit(job: Job, death: WorkerDied, deaths: int, blame: Counter[tuple[int, int]], i: int) -> Job:
+    if death.row is not None:
+        blame[i, death.row] += 1
+        if blame[i, death.row] >= DEATHS_FOR_BLAME:
+            timed_out = death.why == f"signal {watch.SIGNAL.name}"
+            why = "over the time limit of its step" if timed_out else f"its worker died: {death.why}"
+            return replace(job, skip=(*job.skip, (death.row, why)))
+    elif deaths >= DEATHS_OF_UNIT:
+        raise CurateError(
+            job.state.unit.path, f"{deaths} workers died over it, the last by {death.why}",
+            "if memory is short, lower --workers or raise --memory; what was committed is kept",
+        )  # fmt: skip
+    return job
+
+
+def _explained(error: BaseException, job: Job) -> BaseException:
+    if isinstance(error, CurateError):
+        return error
+    if isinstance(error, OSError):
+        hint = "free some space and run again: what was committed is kept" if error.errno in (27, 28, 122) else ""
+        return CurateError(
+            f"{job.state.unit.path}: {error.filename or ''}".rstrip(": "), error.strerror or str(error), hint
+        )
+    error.add_note(f"while working on {job.state.unit.path}")
+    return error
+
+
+def place_of(plan: Plan, index: int, state: UnitState) -> Place:
+    """Where phase `index` of a unit is kept."""
+    return Place(plan.store, plan.phases[index].fingerprint, state.unit.fingerprint)
+
+
+def store_folder(plan: Plan) -> Path:
+    """The store, made if it is not there."""
+    folder = Path(plan.store)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,74 @@
+"""The typed settings of a pipeline file, apart from its steps."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
+
+
+def parse_size(value: Any) -> Any:
+    """`256MB`, `16GiB`, `1024` -> bytes. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?I?)B?\s*", value.upper())
+    if not match or match[2] not in _UNITS:
+        raise ValueError(f"`{value}` is not a size; write 256MB or 16GiB")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def parse_share(value: Any) -> Any:
+    """`1%` or 0.01 -> 0.01. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"\s*[0-9.]+\s*%\s*", value):
+        raise ValueError(f"`{value}` is not a share; write 1% or 0.01")
+    return float(value.strip().rstrip("%")) / 100
+
+
+Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0, json_schema_extra={"type": ["integer", "string"]})]
+Share = Annotated[float, BeforeValidator(parse_share), Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputEntry(_Strict):
+    """One named source of documents."""
+
+    name: str = Field(description="the `source` of its documents", pattern=r"^[\w.-]+$")
+    path: str | list[str] = Field(description="files, folders or globs; relative to the pipeline file")
+    format: Literal["warc", "jsonl", "parquet", "arrow", "text", "html"] | None = Field(
+        None, description="how to read the files; by their suffix if absent"
+    )
+    text: str = Field("text", description="the column or key that holds the text")
+    id: str | None = Field(None, description="the column or key that holds the id")
+    url: str | None = Field(None, description="the column or key that holds the URL")
+    date: str | None = Field(None, description="the column or key that holds the date")
+    max_document_bytes: Size = Field(16 << 20, description="a larger record is quarantined")
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths as a list."""
+        return [self.path] if isinstance(self.path, str) else self.path
+
+
+class Output(_Strict):
+    """Where and how the result is written."""
+
+    path: str = Field(description="the output folder; relative to the pipeline file")
+    shard_bytes: Size = Field(256_000_000, description="the most uncompressed bytes of documents in one shard")
+    quarantine_limit: Share = Field(0.01, description="above this share of quarantined documents nothing is published")
+
+
+class ExecutorSettings(_Strict):
+    """Where the work runs. Results never depend on it."""
+
+    kind: Literal["local"] = Field("local", description="`local`: a pool of processes on this machine")
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="processes; default: cores")
+    memory: Size | None = Field(None, description="a limit on the whole run, all processes together")

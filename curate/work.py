@@ -1,0 +1,426 @@
+"""What a worker does to one unit: read, run the steps of a stage over every document, judge, commit.
+
+Every function here is pure but for the store: the same unit and settings give the same committed bytes, whoever runs it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.documents import DOCUMENT, RAW, document_batch, drop_columns, set_column
+from curate.errors import CurateError
+from curate.files import committed_folder, digest, read_json, write_json
+from curate.plan import GlobalStage, MapStage, Phase, Unit, rules_of
+from curate.readers import FORMATS
+from curate.readers.reader import Tally
+from curate.steps.step import Step
+from curate.store import ALL, FAST, Place, Rows, batches, isin, rows_key, table
+
+ERROR_STEP = pa.field("error_step", pa.string())
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """How far one unit has come: for each phase done, where its result is. Small, sent to workers."""
+
+    unit: Unit
+    #: phase index -> entry of the map stage, or of collect
+    entries: dict[int, str] = field(default_factory=dict)
+    #: phase index -> file of verdicts (map stage) or of duplicates (global step)
+    verdicts: dict[int, str] = field(default_factory=dict)
+    #: the name of the set of rows that are alive, and how many
+    alive: str = ALL
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One phase of one unit. `skip` holds rows that killed their worker: they are quarantined with the reason."""
+
+    phases: tuple[Phase, ...]
+    index: int
+    state: UnitState
+    store: str
+    skip: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where this phase's result of this unit is kept."""
+        return Place(self.store, self.phases[self.index].fingerprint, self.state.unit.fingerprint)
+
+
+def alive_rows(phases: Sequence[Phase], state: UnitState, before: int) -> Rows:
+    """The rows that are still kept when phase `before` begins, ascending."""
+    last = max(i for i in range(before) if isinstance(phases[i], MapStage))
+    verdict = table([Path(state.verdicts[last])], ["row", "fate"])
+    rows = verdict["row"].to_numpy()[verdict["fate"].to_numpy() == 0]
+    for i in range(last + 1, before):
+        dropped = table([Path(state.verdicts[i])], ["row"])["row"].to_numpy()
+        rows = rows[~isin(rows, dropped)]
+    return np.ascontiguousarray(rows, np.int32)
+
+
+def stage_files(phases: Sequence[Phase], state: UnitState, before: int, store: str) -> list[Path]:
+    """The files with the documents as the last map stage before phase `before` left them."""
+    last = max(i for i in range(before) if isinstance(phases[i], MapStage))
+    return Place(store, phases[last].fingerprint, state.unit.fingerprint).files(state.entries[last], "documents.arrow")
+
+
+# --- map stages ------------------------------------------------------------------------------------------------------
+
+
+def map_unit(job: Job) -> dict[str, Any]:
+    """Run a map stage over a unit, or over the rows of it that no committed entry holds, and judge it.
+
+    Returns the receipt of the entry joined with the verdict's counts, `alive` (name of the kept rows) and `verdict`.
+    """
+    stage, place = job.phases[job.index], job.place
+    assert isinstance(stage, MapStage)
+    entry = ALL if job.index == 0 else job.state.alive
+    receipt = place.receipt(entry)
+    if receipt is None:
+        _compute(job, stage, place, entry)
+        receipt = place.receipt(entry)
+    return {**receipt, **judge_unit(job, stage, place, entry), "entry": entry}
+
+
+def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
+    needed = None if entry == ALL else alive_rows(job.phases, job.state, job.index)
+    parts, missing = _missing(place, needed, "documents.arrow")
+    collecting = _fused_collect(job, fresh=not parts)
+    tally, seconds = Tally(), defaultdict[str, float](float)
+    with ExitStack() as stack:
+        written = 0
+        writer = _Writer(stack.enter_context(committed_folder(place.folder / entry)) / "documents.arrow")
+        collect_place = collect_folder = collected = None
+        if collecting:
+            collect_place = Place(job.store, collecting.fingerprint, job.state.unit.fingerprint)
+            collect_folder = stack.enter_context(committed_folder(collect_place.folder / entry))
+            collected = _Writer(collect_folder / "contribution.arrow")
+        for batch in _timed(_input(job, missing, tally), "read", seconds):
+            done = run_steps(stage.steps, batch, dict(job.skip), seconds)
+            writer.write(done)
+            written += done.num_rows
+            if collecting and collected:
+                start = time.perf_counter()
+                collected.write(contribution(collecting, done))
+                seconds[collecting.name] += time.perf_counter() - start
+        if not written:
+            writer.write(run_steps(stage.steps, _no_documents(stage), {}, seconds))
+            if collecting and collected:
+                collected.write(contribution(collecting, _no_documents(stage)))
+        writer.close()
+        if collected and collect_folder:
+            collected.close()
+            write_json(collect_folder / "receipt.json", {"parts": [entry], "rows": collected.rows})
+        write_json(
+            writer.path.parent / "receipt.json",
+            {
+                "parts": [*parts, entry], "rows": written, "skipped": dict(sorted(tally.skipped.items())),
+                "replaced": tally.replaced, "text_bytes": writer.text_bytes,
+                "seconds": {name: round(spent, 6) for name, spent in seconds.items()},
+            },
+        )  # fmt: skip
+
+
+def _missing(place: Place, needed: Rows | None, name: str) -> tuple[list[str], Rows | None]:
+    """(the committed entries that hold some of the needed rows, the rows that none of them holds)."""
+    if needed is None:
+        return [], None
+    parts, missing = [], needed
+    for entry in place.entries():
+        own = table([place.folder / entry / name], ["row"])["row"].to_numpy()
+        if len(missing) and isin(missing, np.sort(own)).any():
+            parts.append(entry)
+            missing = missing[~isin(missing, np.sort(own))]
+    return parts, missing
+
+
+def _fused_collect(job: Job, *, fresh: bool) -> GlobalStage | None:
+    following = job.phases[job.index + 1] if job.index + 1 < len(job.phases) else None
+    if not (fresh and isinstance(following, GlobalStage)):
+        return None
+    place = Place(job.store, following.fingerprint, job.state.unit.fingerprint)
+    return None if place.entries() else following
+
+
+def _input(job: Job, rows: Rows | None, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """The documents that a stage reads: from the input file, or as the stage before left them."""
+    if rows is None:
+        yield from read_unit(job.state.unit, tally)
+        return
+    for batch in batches(stage_files(job.phases, job.state, job.index, job.store), DOCUMENT.names):
+        chosen = batch.filter(pa.array(isin(batch["row"].to_numpy(), rows)))
+        if chosen.num_rows:
+            yield chosen
+
+
+def read_unit(unit: Unit, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """The documents of a unit from its input file, as the sample has it; paths as the user wrote them."""
+    left = unit.limit
+    try:
+        for batch in FORMATS[unit.settings.format].read(unit.piece, unit.settings, tally):
+            if unit.share is not None:
+                batch = batch.filter(pa.array(_sampled(batch["offset"].to_numpy(), unit)))
+            if left is not None:
+                batch = batch.slice(0, left)
+                left -= batch.num_rows
+            if batch.num_rows:
+                yield set_column(batch, "path", pa.repeat(pa.scalar(unit.path), batch.num_rows))
+            if left == 0:
+                return
+    except OSError as error:
+        why = f"cannot be read: {error.strerror or error}"
+        row = {"row": 0, "id": "", "source": unit.settings.source, "path": unit.path, "offset": 0, "error": why}
+        yield document_batch([row])
+
+
+def _sampled(offsets: Any, unit: Unit) -> Any:
+    """Which records fall in the sample: a hash of seed, path and offset below the share."""
+    seed, share = unit.share or (0, 1.0)
+    state = np.uint64(int(digest([seed, unit.path, unit.piece.start])[:16], 16))
+    # the splitmix64 finaliser
+    mixed = offsets.astype(np.uint64) + state
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (mixed ^ (mixed >> np.uint64(31))) < np.uint64(min(share, 1.0) * (2**64 - 2048))
+
+
+def _no_documents(stage: MapStage) -> pa.RecordBatch:
+    return document_batch([], raw=any(step.reads_raw for step in stage.steps))
+
+
+def _timed(source: Iterator[pa.RecordBatch], name: str, seconds: dict[str, float]) -> Iterator[pa.RecordBatch]:
+    while True:
+        start = time.perf_counter()
+        batch = next(source, None)
+        seconds[name] += time.perf_counter() - start
+        if batch is None:
+            return
+        yield batch
+
+
+class _Writer:
+    """An Arrow file that takes its schema from the first batch."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.rows, self.text_bytes = path, 0, 0
+        self._writer: Any = None
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        if self._writer is None:
+            self._writer = pa.ipc.new_file(str(self.path), batch.schema, options=FAST)
+        if batch.num_rows or not self.rows:
+            self._writer.write_batch(batch)
+        self.rows += batch.num_rows
+        if "text" in batch.schema.names:
+            self.text_bytes += pc.sum(pc.binary_length(batch["text"])).as_py() or 0
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+# --- the steps of a stage over one batch ------------------------------------------------------------------------------
+
+
+def run_steps(
+    steps: Sequence[Step], batch: pa.RecordBatch, skip: dict[int, str], seconds: dict[str, float]
+) -> pa.RecordBatch:
+    """All steps over one batch. Rows with an error leave the flow and come back, in their places, without signals."""
+    batch = set_column(batch, "error_step", pa.array(["read"] * batch.num_rows, pa.string()))
+    first = next((step.name for step in steps if step.reads_raw), steps[0].name if steps else "read")
+    batch = _with_errors(batch, skip, first) if skip else batch
+    aside: list[pa.RecordBatch] = []
+    for step in steps:
+        batch = _set_aside(batch, aside)
+        start = time.perf_counter()
+        batch = _attempt(step, batch)
+        seconds[step.name] += time.perf_counter() - start
+        batch = set_column(batch, "error_step", pa.repeat(pa.scalar(step.name), batch.num_rows))
+    batch = drop_columns(_set_aside(batch, aside), RAW.names)
+    batch = set_column(batch, "error_step", pa.nulls(batch.num_rows, pa.string()))
+    if aside:
+        names = batch.schema.names
+        joined = _concat([batch, *(drop_columns(rows, RAW.names) for rows in aside)])
+        batch = pa.Table.from_batches([joined]).select(names).sort_by("row").combine_chunks().to_batches()[0]
+    return set_column(batch, "size", pc.fill_null(pc.binary_length(batch["text"]), 0))
+
+
+def _set_aside(batch: pa.RecordBatch, aside: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if batch["error"].null_count == batch.num_rows:
+        return batch
+    aside.append(batch.filter(pc.is_valid(batch["error"])))
+    return batch.filter(pc.is_null(batch["error"]))
+
+
+def _with_errors(batch: pa.RecordBatch, skip: dict[int, str], step: str) -> pa.RecordBatch:
+    rows = batch["row"].to_pylist()
+    errors = [skip.get(row) or old for row, old in zip(rows, batch["error"].to_pylist(), strict=True)]
+    steps = [step if row in skip else old for row, old in zip(rows, batch["error_step"].to_pylist(), strict=True)]
+    return set_column(
+        set_column(batch, "error", pa.array(errors, pa.string())), "error_step", pa.array(steps, pa.string())
+    )
+
+
+def _attempt(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """One step over a batch; if it raises, over halves, down to the rows that are at fault, which get the error."""
+    if step.reads_raw and "content" not in batch.schema.names:
+        # the input has text already: there is nothing to read, the step's signals are null
+        return _padded(batch, step)
+    try:
+        done = step.process(batch)
+    except CurateError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a parser throws at bad input, the run goes on
+        if batch.num_rows > 1:
+            half = batch.num_rows // 2
+            parts = [_attempt(step, batch.slice(0, half)), _attempt(step, batch.slice(half))]
+            return _concat(parts)
+        if batch.num_rows == 0:
+            raise
+        why = pa.array([f"{type(error).__name__}: {error}"[:500]], pa.string())
+        return _padded(set_column(batch, "error", why), step)
+    if done.num_rows != batch.num_rows:
+        raise CurateError(f"step {step.name}", f"returned {done.num_rows} rows for {batch.num_rows}")
+    return done
+
+
+def _padded(batch: pa.RecordBatch, step: Step) -> pa.RecordBatch:
+    signals = step.signals()
+    if not signals:
+        return batch
+    kind = pa.struct([pa.field(name, signal.type) for name, signal in signals.items()])
+    return set_column(batch, step.name, pa.nulls(batch.num_rows, kind))
+
+
+def _concat(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    joined = pa.concat_tables([pa.Table.from_batches([part]) for part in parts], promote_options="default")
+    return joined.combine_chunks().to_batches()[0] if joined.num_rows else parts[0]
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+def verdict_name(stage: MapStage) -> str:
+    """The name of a stage's verdicts: what its rules are."""
+    return f"verdict-{digest(rules_of(stage.steps))[:16]}"
+
+
+def judge_unit(job: Job, stage: MapStage, place: Place, entry: str) -> dict[str, Any]:
+    """The verdicts of a unit from its stored signals, computed unless they are committed already."""
+    target = place.folder / entry / verdict_name(stage)
+    counts: dict[str, Any] | None = read_json(target.with_suffix(".json"))
+    if counts is None:
+        from curate.verdicts import judge
+
+        verdict, counts = judge(_signals(job, stage, place, entry), stage.steps)
+        kept = verdict["row"].to_numpy()[verdict["fate"].to_numpy() == 0]
+        counts["alive"] = rows_key(kept)
+        _write_table(target.with_suffix(".arrow"), verdict)
+        write_json(target.with_suffix(".json"), counts)
+    return {**counts, "verdict": str(target.with_suffix(".arrow"))}
+
+
+def _write_table(path: Path, content: pa.Table) -> None:
+    temporary = path.with_name(f".{path.name}.{digest(time.time_ns())[:8]}.tmp")
+    try:
+        with pa.ipc.new_file(str(temporary), content.schema, options=FAST) as writer:
+            writer.write_table(content)
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _signals(job: Job, stage: MapStage, place: Place, entry: str) -> pa.Table:
+    """`row`, `error`, `error_step` and the columns that the stage's rules read, of the rows of `entry`."""
+    from curate.verdicts import rule_columns
+
+    rows = None if entry == ALL else alive_rows(job.phases, job.state, job.index)
+    wanted = rule_columns(stage.steps)
+    own = {step.name for step in stage.steps} | set(DOCUMENT.names)
+    signals = table(
+        place.files(entry, "documents.arrow"), ["row", "error", "error_step", *(n for n in wanted if n in own)], rows
+    )
+    for name in wanted:
+        if name not in own:
+            signals = signals.append_column(name, earlier_signals(job, name, signals["row"].to_numpy()))
+    return signals
+
+
+def earlier_signals(job: Job, name: str, rows: Rows) -> pa.ChunkedArray:
+    """The struct column `name` of these rows, from the earlier stage that made it."""
+    for i in range(job.index):
+        stage = job.phases[i]
+        if isinstance(stage, MapStage) and name in {step.name for step in stage.steps}:
+            files = Place(job.store, stage.fingerprint, job.state.unit.fingerprint).files(
+                job.state.entries[i], "documents.arrow"
+            )
+            return table(files, ["row", name], rows)[name]
+    raise CurateError(f"rule over `{name}`", "no earlier step makes it")
+
+
+# --- global steps ----------------------------------------------------------------------------------------------------
+
+
+def contribution(stage: GlobalStage, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """What the documents of a batch contribute to a global step; quarantined ones nothing."""
+    batch = batch.filter(pc.is_null(batch["error"]))
+    columns = [("row", batch["row"]), *stage.step.collect(batch)]
+    return pa.RecordBatch.from_arrays([array for _, array in columns], [name for name, _ in columns])
+
+
+def collect_unit(job: Job) -> dict[str, Any]:
+    """Run `collect` of a global step over the alive rows that no committed entry holds."""
+    stage, place = job.phases[job.index], job.place
+    assert isinstance(stage, GlobalStage)
+    entry = collect_entry(job)
+    if place.receipt(entry) is None:
+        start = time.perf_counter()
+        parts, missing = _missing(place, alive_rows(job.phases, job.state, job.index), "contribution.arrow")
+        files = stage_files(job.phases, job.state, job.index, job.store)
+        with committed_folder(place.folder / entry) as folder:
+            writer = _Writer(folder / "contribution.arrow")
+            for batch in batches(files, DOCUMENT.names):
+                chosen = batch.filter(pa.array(isin(batch["row"].to_numpy(), missing)))  # type: ignore[arg-type]
+                if chosen.num_rows:
+                    writer.write(contribution(stage, chosen))
+            if not writer.rows:
+                writer.write(contribution(stage, document_batch([])))
+            writer.close()
+            seconds = {stage.name: round(time.perf_counter() - start, 6)}
+            write_json(folder / "receipt.json", {"parts": [*parts, entry], "rows": writer.rows, "seconds": seconds})
+    return {**place.receipt(entry), "entry": entry}
+
+
+def collect_entry(job: Job) -> str:
+    """The entry that holds a unit's contributions: that of the stage it was fused with, if there is one."""
+    stage = job.phases[job.index]
+    if isinstance(stage, GlobalStage) and stage.fused:
+        entry = job.state.entries[job.index - 1]
+        if job.place.receipt(entry) is not None:
+            return entry
+    return job.state.alive
+
+
+def perform(task: tuple[str, Job]) -> dict[str, Any]:
+    """The function that executors run: ("map" | "collect", job) -> receipt."""
+    kind, job = task
+    return {"map": map_unit, "collect": collect_unit}[kind](job)
+
+
+def skipped(receipts: Sequence[dict[str, Any]]) -> Counter[str]:
+    """The sum of what readers skipped, by kind."""
+    total: Counter[str] = Counter()
+    for receipt in receipts:
+        total.update(receipt["skipped"])
+    return total

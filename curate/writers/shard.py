@@ -1,0 +1,86 @@
+"""Shards: the kept documents as Arrow IPC files with zstd, with all their signals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curate.documents import SHARD_COLUMNS
+from curate.files import committed_folder, file_sha256, write_json
+from curate.plan import MapStage, Phase
+from curate.store import Place, RowReader, Rows
+from curate.work import UnitState
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Kept rows of one unit that stand together in a shard; `bounds` are the ends of its record batches."""
+
+    state: UnitState
+    rows: Rows
+    bounds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard to write: `key` names its content."""
+
+    key: str
+    phases: tuple[Phase, ...]
+    store: str
+    segments: tuple[Segment, ...]
+
+
+def write_shard(task: ShardTask) -> dict[str, Any]:
+    """Write one shard into the store. Returns its receipt: rows, bytes, sha256."""
+    target = Path(task.store, "published", task.key[:20])
+    with committed_folder(target) as folder:
+        path = folder / "shard.arrow"
+        rows = _write(task, path)
+        receipt = {"rows": rows, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+        write_json(folder / "receipt.json", receipt)
+    return receipt
+
+
+def _write(task: ShardTask, path: Path) -> int:
+    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd"))
+    writer: Any = None
+    rows = 0
+    try:
+        for segment in task.segments:
+            readers = stage_readers(task.phases, segment.state, task.store)
+            start = 0
+            for stop in segment.bounds:
+                batch = _batch(readers, segment.rows[start:stop])
+                writer = writer or pa.ipc.new_file(str(path), batch.schema, options=options)
+                writer.write_table(batch)
+                rows += batch.num_rows
+                start = stop
+    finally:
+        if writer:
+            writer.close()
+    return rows
+
+
+def stage_readers(phases: tuple[Phase, ...], state: UnitState, store: str) -> list[RowReader]:
+    """Readers of a unit: the documents as the last stage left them, then the structs of each stage."""
+    stages = [(i, phase) for i, phase in enumerate(phases) if isinstance(phase, MapStage)]
+    readers = []
+    for i, stage in reversed(stages):
+        files = Place(store, stage.fingerprint, state.unit.fingerprint).files(state.entries[i], "documents.arrow")
+        documents = SHARD_COLUMNS if not readers else ()
+        readers.append(RowReader(files, ["row", *documents, *(step.name for step in stage.steps)]))
+    return [readers[0], *reversed(readers[1:])]
+
+
+def _batch(readers: list[RowReader], rows: Rows) -> pa.Table:
+    made = readers[0].take(rows).combine_chunks()
+    own = [name for name in made.schema.names if name not in ("row", *SHARD_COLUMNS)]
+    columns: dict[str, Any] = {name: made[name] for name in SHARD_COLUMNS}
+    for reader in readers[1:]:
+        found = reader.take(rows).combine_chunks()
+        columns |= {name: found[name] for name in found.schema.names if name != "row"}
+    return pa.table(columns | {name: made[name] for name in own})
