@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -59,4 +59,5 @@ def loop(function: Function) -> Function:
     import numba
 
     numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
-    return cast(Function, numba.njit(cache=True, nogil=True, boundscheck=False, _nrt=False)(function))
+    options: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False, "_nrt": False}
+    return cast(Function, numba.njit(**options)(function))

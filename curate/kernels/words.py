@@ -199,7 +199,7 @@ def prefix_length(data: Bytes, lo: int, hi: int, classes: Classes) -> int:
         return after - lo if after - lo > 1 else 0
     if code == PLUS:
         return 0 if after < hi and classes[decode(data, after, hi)[0]] & DIGIT else 1
-    known = code == PERCENT or code == ord("=") or code == 0xA7 or code == EN_DASH or code == EM_DASH
+    known = code in (PERCENT, ord("="), 0xA7, EN_DASH, EM_DASH)
     return after - lo if known or group & (EDGE | CURRENCY) else 0
 
 
@@ -220,16 +220,16 @@ def suffix_length(data: Bytes, lo: int, hi: int, classes: Classes, special: Hash
     group = classes[code]
     if code == DOT:
         return _full_stop(data, lo, at, classes)
-    if group & EDGE or code == EN_DASH or code == EM_DASH:
+    if group & EDGE or code in (EN_DASH, EM_DASH):
         return hi - at
     if at == lo:
         return 0
     before = previous(data, lo, at)
     last = decode(data, before, at)[0]
     if code == ord("s") or code == ord("S"):
-        return hi - before if last == APOSTROPHE or last == CURLY_APOSTROPHE else 0
+        return hi - before if last in (APOSTROPHE, CURLY_APOSTROPHE) else 0
     digit = ord("0") <= last <= ord("9")
-    if code == PLUS or code == PERCENT or group & CURRENCY:
+    if code in (PLUS, PERCENT) or group & CURRENCY:
         return hi - at if digit else 0
     if group & LETTER or code == 0xB2 or code == 0xB3:
         return _unit(data, lo, hi, special)
@@ -251,7 +251,7 @@ def _full_stop(data: Bytes, lo: int, at: int, classes: Classes) -> int:
     group = classes[code]
     if ord("0") <= code <= ord("9") or (group & LETTER and not group & UPPER) or group & (EDGE | QUOTE):
         return 1
-    if code == PERCENT or code == PLUS or code == MINUS or code == 0xB2 or code == ord("|"):
+    if code in (PERCENT, PLUS, MINUS, 0xB2, ord("|")):
         return 1
     if before == lo or not group & LETTER:
         return 0
@@ -333,7 +333,7 @@ def infix_length(data: Bytes, i: int, hi: int, code: int, after: int, group: int
         return 0
     if code in (ord(":"), ord("/"), ord("="), ord("<"), ord(">")):
         return 1 if next_group & LETTER else 0
-    if code == MINUS or code == EN_DASH or code == EM_DASH or code == ord("~"):
+    if code in (MINUS, EN_DASH, EM_DASH, ord("~")):
         most = 3 if code == MINUS else 2 if code == EM_DASH else 1
         for _ in range(most):
             if next_group & LETTER:
@@ -359,7 +359,7 @@ def _is_address(data: Bytes, lo: int, hi: int, classes: Classes) -> bool:
         return True
     if _is_host(data, lo, hi, classes):
         return True
-    for at in range(lo + 1, hi):
+    for at in range(lo + 1, hi):  # noqa: SIM110 (numba knows no generators here)
         if data[at] == ord("@") and _is_host(data, at + 1, hi, classes):
             return True
     return False

@@ -1,0 +1,273 @@
+"""Gopher's repetition signals (Rae et al. 2021, arXiv 2112.11446, table A1), counted as datatrove counts them.
+
+Lines are parted by runs of newlines, paragraphs (of the stripped text) by two newlines or more; the second and later
+copies of one are duplicates. All character counts are in code points and divide by those of the whole text.
+
+An n-gram can repeat only where the (n-1)-grams at its first and second word both do. So word numbers become numbers of
+2-grams, those become 3-grams, ..., and each level looks only at the positions that the one before left alive. Pairs of
+numbers are compared exactly; words, lines and paragraphs by 64-bit hashes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.kernels import loop
+from curate.kernels.unicode import SPACE, decode, tables
+from curate.kernels.words import Words, previous
+from curate.text import Bytes, Offsets
+
+Hashes = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.int32]
+Signals = npt.NDArray[np.float64]
+
+LINES = ("dup_line_frac", "dup_line_char_frac", "dup_para_frac", "dup_para_char_frac")
+TOP = (2, 3, 4)
+DUPLICATE = (5, 6, 7, 8, 9, 10)
+COLUMNS = (
+    "char_count",
+    *LINES,
+    *(f"top_{n}gram_char_frac" for n in TOP),
+    *(f"dup_{n}gram_char_frac" for n in DUPLICATE),
+)
+
+_BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_NEWLINE = 10
+
+
+def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
+    """The signals of n texts, n x `COLUMNS` float64; 0/0 is 0.
+
+    Source: datatrove 0.10 gopher_repetition_filter. N-grams are compared word by word, where datatrove joins the words
+    of the 5- to 10-grams without separators first: they differ only for texts such as `ab c` and `a bc`.
+    """
+    signals = np.zeros((len(offsets) - 1, len(COLUMNS)))
+    most_words = int(np.diff(words.first).max(initial=0))
+    most_bytes = int(np.diff(offsets).max(initial=0))
+    slots = _power_of_two(2 * most_words + 2)
+    _all(
+        data,
+        offsets,
+        words.start,
+        words.stop,
+        words.first,
+        tables().classes,
+        np.empty(_power_of_two(2 * most_bytes + 8), np.uint64),
+        np.empty(most_words + 1, np.uint64),
+        np.empty(most_words + 1, np.int32),
+        np.empty(most_words + 1, np.int32),
+        np.empty(most_words + 2, np.int32),
+        np.empty(slots, np.int32),
+        np.empty(most_words + 1, np.uint64),
+        np.empty(most_words + 1, np.int32),
+        signals,
+    )
+    return signals
+
+
+@loop
+def _power_of_two(least: int) -> int:
+    size = 8
+    while size < least:
+        size *= 2
+    return size
+
+
+@loop
+def _all(
+    data: Bytes,
+    offsets: Offsets,
+    start: Counts,
+    stop: Counts,
+    first: npt.NDArray[np.int64],
+    classes: npt.NDArray[np.uint16],
+    seen: Hashes,
+    code: Hashes,
+    number: Counts,
+    alive: Counts,
+    chars: Counts,
+    slots: Counts,
+    keys: Hashes,
+    count: Counts,
+    signals: Signals,
+) -> None:
+    for text in range(len(offsets) - 1):
+        lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        characters, newlines = 0, 0
+        for i in range(lo, hi):
+            characters += (data[i] & 0xC0) != 0x80
+            newlines += data[i] == _NEWLINE
+        if characters == 0:
+            continue
+        row = signals[text]
+        row[0] = characters
+        _repeated_parts(data, lo, hi, 1, newlines, seen, characters, row[1:3])
+        inner, outer = _strip(data, lo, hi, classes)
+        _repeated_parts(data, inner, outer, 2, newlines, seen, characters, row[3:5])
+        begin, size = first[text], first[text + 1] - first[text]
+        for k in range(size):
+            alive[k] = k
+        _read_words(data, start, stop, begin, size, code, chars)
+        living, groups = _group(code, alive, size, number, slots, keys, count)
+        for n in range(2, 11):
+            if size < n:
+                break
+            living = _pair_up(code, alive, living, size, number)
+            living, groups = _group(code, alive, living, number, slots, keys, count)
+            if n <= 4:
+                row[3 + n] = _top(n, alive, living, number, groups, count, chars) / characters
+            else:
+                row[3 + n] = _duplicate(n, alive, living, number, count, chars) / characters
+
+
+@loop
+def _repeated_parts(
+    data: Bytes, lo: int, hi: int, run: int, newlines: int, seen: Hashes, characters: int, out: Signals
+) -> None:
+    """Of the parts between `run` newlines or more: out[0] the share of duplicates, out[1] that of their characters."""
+    size = _power_of_two(2 * newlines // run + 4)
+    for slot in range(size):
+        seen[slot] = 0
+    mask = np.uint64(size - 1)
+    parts, copies, copied = 0, 0, 0
+    i = lo
+    while True:
+        value, length = _BASIS, 0
+        ended = True
+        while i < hi:
+            byte = data[i]
+            if byte == _NEWLINE:
+                behind = i + 1
+                while behind < hi and data[behind] == _NEWLINE:
+                    behind += 1
+                if behind - i >= run:
+                    i = behind
+                    ended = False
+                    break
+            value = (value ^ np.uint64(byte)) * _PRIME
+            length += (byte & 0xC0) != 0x80
+            i += 1
+        parts += 1
+        if value == np.uint64(0):
+            value = np.uint64(1)
+        slot = (value * _GOLDEN >> np.uint64(20)) & mask
+        while seen[slot] != np.uint64(0) and seen[slot] != value:
+            slot = (slot + np.uint64(1)) & mask
+        if seen[slot] == value:
+            copies += 1
+            copied += length
+        seen[slot] = value
+        if ended:
+            break
+    out[0] = copies / parts
+    out[1] = copied / characters
+
+
+@loop
+def _strip(data: Bytes, lo: int, hi: int, classes: npt.NDArray[np.uint16]) -> tuple[int, int]:
+    """The text without white space at its ends."""
+    while lo < hi:
+        code, after = decode(data, lo, hi)
+        if not classes[code] & SPACE:
+            break
+        lo = after
+    while lo < hi:
+        at = previous(data, lo, hi)
+        if not classes[decode(data, at, hi)[0]] & SPACE:
+            break
+        hi = at
+    return lo, hi
+
+
+@loop
+def _read_words(data: Bytes, start: Counts, stop: Counts, begin: int, size: int, code: Hashes, chars: Counts) -> None:
+    """The hash of each of `size` words to `code`, the characters of all words before it to `chars`."""
+    total = 0
+    for k in range(size):
+        chars[k] = total
+        value = _BASIS
+        for i in range(np.int64(start[begin + k]), np.int64(stop[begin + k])):
+            byte = data[i]
+            value = (value ^ np.uint64(byte)) * _PRIME
+            total += (byte & 0xC0) != 0x80
+        code[k] = value
+    chars[size] = total
+
+
+@loop
+def _group(
+    code: Hashes, alive: Counts, living: int, number: Counts, slots: Counts, keys: Hashes, count: Counts
+) -> tuple[int, int]:
+    """Number the equal codes at the alive positions in order of appearance, and keep alive what occurs twice or more.
+
+    Writes `number` (-1 where dead) and `count` by number; returns how many positions and how many numbers there are.
+    """
+    size = _power_of_two(2 * living + 2)
+    for slot in range(size):
+        slots[slot] = -1
+    mask = np.uint64(size - 1)
+    groups = 0
+    for s in range(living):
+        value = code[alive[s]]
+        slot = (value * _GOLDEN >> np.uint64(24)) & mask
+        while slots[slot] >= 0 and keys[slots[slot]] != value:
+            slot = (slot + np.uint64(1)) & mask
+        if slots[slot] < 0:
+            slots[slot] = groups
+            keys[groups] = value
+            count[groups] = 0
+            groups += 1
+        number[alive[s]] = slots[slot]
+        count[slots[slot]] += 1
+    left = 0
+    for s in range(living):
+        i = alive[s]
+        if count[number[i]] > 1:
+            alive[left] = i
+            left += 1
+        else:
+            number[i] = -1
+    return left, groups
+
+
+@loop
+def _pair_up(code: Hashes, alive: Counts, living: int, size: int, number: Counts) -> int:
+    """From numbers of n-grams to codes of (n + 1)-grams, where both of their n-grams are alive."""
+    left = 0
+    for s in range(living):
+        i = alive[s]
+        if i + 1 < size and number[i + 1] >= 0:
+            code[i] = np.uint64(number[i]) << np.uint64(32) | np.uint64(number[i + 1])
+            alive[left] = i
+            left += 1
+        else:
+            number[i] = -1
+    return left
+
+
+@loop
+def _top(n: int, alive: Counts, living: int, number: Counts, groups: int, count: Counts, chars: Counts) -> int:
+    """Characters (with spaces between words) of the most frequent n-gram, the first such one, times its frequency."""
+    best, place = 1, np.int64(0)
+    for s in range(living):
+        i = alive[s]
+        if count[number[i]] > best:
+            best, place = np.int64(count[number[i]]), np.int64(i)
+    return (chars[place + n] - chars[place] + n - 1) * best
+
+
+@loop
+def _duplicate(n: int, alive: Counts, living: int, number: Counts, count: Counts, chars: Counts) -> int:
+    """Characters of n-grams seen before, left to right: behind one found the search goes on, else one word further."""
+    found, free = 0, 0
+    for s in range(living):
+        i = alive[s]
+        if i < free:
+            continue
+        if count[number[i]] < 0:
+            found += chars[i + n] - chars[i]
+            free = i + n
+        count[number[i]] = -1
+    return found
