@@ -26,9 +26,18 @@ KEYWORDS = frozenset(
 LEDGER = ("fate", "step", "rule", "evidence", "shard", "shard_row", "unit", "row", "size", "text_bytes", "error_step")
 
 
-def check(pipeline: Pipeline) -> list[InputFile]:
-    """Every check; returns the input files. Raises ConfigError with all problems found."""
-    problems = [*_names(pipeline), *_order(pipeline), *_columns(pipeline), *_assets(pipeline), *_output(pipeline)]
+def check(pipeline: Pipeline | None, known: Sequence[Problem] = ()) -> list[InputFile]:
+    """Every check, after the problems `known` already; returns the input files. Raises ConfigError with all problems."""
+    if pipeline is None:
+        raise ConfigError(known)
+    problems = [
+        *known,
+        *_names(pipeline),
+        *_order(pipeline),
+        *_columns(pipeline),
+        *_assets(pipeline),
+        *_output(pipeline),
+    ]
     files: list[InputFile] = []
     try:
         files = find_files(pipeline)
@@ -42,7 +51,7 @@ def check(pipeline: Pipeline) -> list[InputFile]:
 
 
 def _where(pipeline: Pipeline, index: int, *more: str) -> str:
-    path: Key = ("steps", index, pipeline.steps[index].kind, *more)
+    path: Key = ("steps", pipeline.places[index], pipeline.steps[index].kind, *more)
     return pipeline.source.where(path)
 
 
@@ -58,7 +67,7 @@ def _names(pipeline: Pipeline) -> list[Problem]:
         elif name in (*DOCUMENT.names, *RAW.names, *LEDGER) or name.lower() in KEYWORDS:
             problems.append(Problem(_where(pipeline, i, "as"), f"`{name}` is a column or an SQL keyword already", hint))
         elif name in seen:
-            what = f"the name `{name}` is taken by steps[{seen[name]}]"
+            what = f"the name `{name}` is taken by steps[{pipeline.places[seen[name]]}]"
             problems.append(Problem(_where(pipeline, i), what, hint))
         seen.setdefault(name, i)
     return problems
@@ -88,7 +97,6 @@ def _raw(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
         Problem(pipeline.source.where(("steps",)), f"input `{source}` gives pages ({file.path}), and no step makes text of them",
                 "begin the steps with `- extract`")
         for source, file in raw.items()
-        if file.settings.format != "warc" or not re.search(r"\.wet(\.|$)", file.path)
     ]  # fmt: skip
 
 
@@ -102,12 +110,12 @@ def _columns(pipeline: Pipeline) -> list[Problem]:
                 problems.append(Problem(_where(pipeline, i), f"needs `{need}`, which no earlier step makes"))
         made[step.name] = set(step.signals())
         for j, rule in enumerate(step.rules):
-            where = pipeline.source.where(("steps", i, step.kind, "rules", j))
+            where = pipeline.source.where(("steps", pipeline.places[i], step.kind, "rules", j))
             if problem := _rule(rule, made, step):
                 problems.append(Problem(where, *problem))
-        if isinstance(step, GlobalStep) and "." in (keep := getattr(step, "keep", "first")):
-            if problem := _known(keep, made):
-                problems.append(Problem(_where(pipeline, i, "keep"), *problem))
+        keep = getattr(step, "keep", "first")
+        if isinstance(step, GlobalStep) and "." in keep and (problem := _known(keep, made)):
+            problems.append(Problem(_where(pipeline, i, "keep"), *problem))
     return problems
 
 
@@ -130,7 +138,7 @@ def _rule(rule: str, made: dict[str, set[str]], step: Step) -> tuple[str, str] |
         return "a step that compares all documents takes no rules", "put the rule on the step before it"
     try:
         pl.sql_expr(rule)
-    except Exception as error:  # noqa: BLE001 - polars raises several kinds for bad SQL
+    except Exception as error:  # polars raises several kinds for bad SQL
         return f"`{rule}` is not an SQL expression: {str(error).splitlines()[0]}", 'write "quality.word_count >= 20"'
     for name in sorted(names_in(rule)):
         if problem := _known(name, made):
@@ -152,6 +160,8 @@ def _assets(pipeline: Pipeline) -> list[Problem]:
 
 def _output(pipeline: Pipeline) -> list[Problem]:
     """The output folder is new, or this pipeline's own."""
+    if "output" not in pipeline.source.data:
+        return []
     out, where = pipeline.folder_out, pipeline.source.where(("output", "path"))
     if out.exists() and not out.is_dir():
         return [Problem(where, f"`{out}` is a file", "name a folder")]

@@ -34,11 +34,11 @@ SetOption = Annotated[
 def run(
     file: File,
     output: OutputOption = None,
-    input: InputOption = None,  # noqa: A002 - the option's name
+    input: InputOption = None,  # the option's name
     workers: WorkersOption = None,
     memory: MemoryOption = None,
     sample: SampleOption = None,
-    set: SetOption = None,  # noqa: A002
+    set: SetOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Forget what the store holds; take over a foreign output.")
     ] = False,
@@ -57,14 +57,16 @@ def check(
     file: File,
     output: OutputOption = None,
     input: InputOption = None,
-    set: SetOption = None,  # noqa: A002
+    set: SetOption = None,
 ) -> None:
     """Find every mistake in a pipeline file, without running it."""
-    from curate import checks
-    from curate.job import pipeline_of
+    from curate.checks import check as check_all
+    from curate.config import read
+    from curate.job import file_of
 
-    pipeline = pipeline_of(file, _overrides(output, input, None, None, set))
-    files = checks.check(pipeline)
+    pipeline, problems = read(file_of(file), _overrides(output, input, None, None, set))
+    files = check_all(pipeline, problems)
+    assert pipeline is not None
     size = sum(entry.bytes for entry in files)
     print(f"{file}: ok, {len(pipeline.steps)} steps, {len(files):,} input files, {size / 1e6:,.1f} MB")
 
@@ -73,11 +75,11 @@ def check(
 def plan(
     file: File,
     output: OutputOption = None,
-    input: InputOption = None,  # noqa: A002
+    input: InputOption = None,
     workers: WorkersOption = None,
     memory: MemoryOption = None,
     sample: SampleOption = None,
-    set: SetOption = None,  # noqa: A002
+    set: SetOption = None,
     estimate: Annotated[bool, typer.Option(help="Run a small sample to estimate rows, time, memory and disk.")] = True,
 ) -> None:
     """Show stages, units, what is cached and why the rest is not, and an estimate."""

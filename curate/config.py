@@ -48,6 +48,8 @@ class Pipeline:
     #: what input paths are relative to: the file's folder, or the working directory for `--input`
     input_folder: Path
     source: Source = field(compare=False, repr=False)
+    #: where each of `steps` stands in the file's list
+    places: tuple[int, ...] = ()
 
     @property
     def folder_out(self) -> Path:
@@ -63,8 +65,19 @@ class Pipeline:
         }  # fmt: skip
 
 
-def load(file: str, overrides: Overrides = Overrides()) -> Pipeline:
+def load(file: str, overrides: Overrides | None = None) -> Pipeline:
     """Read, override, validate. Raises ConfigError with every problem found."""
+    pipeline, problems = read(file, overrides or Overrides())
+    if problems or pipeline is None:
+        raise ConfigError(problems)
+    return pipeline
+
+
+def read(file: str, overrides: Overrides) -> tuple[Pipeline | None, list[Problem]]:
+    """The valid parts of a pipeline file, and the problems of the others: so that all can be told at once.
+
+    Raises ConfigError only for a file that cannot be read or parsed at all.
+    """
     path = Path(file)
     try:
         text = path.read_text("utf-8")
@@ -79,10 +92,7 @@ def load(file: str, overrides: Overrides = Overrides()) -> Pipeline:
     problems: list[Problem] = []
     _override(source, overrides, problems)
     input_folder = Path() if overrides.inputs else path.parent
-    pipeline = _build(source, path.parent, input_folder, problems)
-    if problems or pipeline is None:
-        raise ConfigError(problems)
-    return pipeline
+    return _build(source, path.parent, input_folder, problems), problems
 
 
 def _build(source: Source, folder: Path, input_folder: Path, problems: list[Problem]) -> Pipeline | None:
@@ -96,7 +106,8 @@ def _build(source: Source, folder: Path, input_folder: Path, problems: list[Prob
     inputs = _list(source, "inputs", problems)
     entries = [_model(InputEntry, entry, ("inputs", i), source, problems) for i, entry in enumerate(inputs)]
     steps = [_step(entry, ("steps", i), source, problems) for i, entry in enumerate(_list(source, "steps", problems))]
-    output = data.get("output", {})
+    # a missing output is told above; the rest of the file is checked all the same
+    output = data.get("output", ".")
     checked = _model(Output, {"path": output} if isinstance(output, str) else output, ("output",), source, problems)
     executor = _model(ExecutorSettings, data.get("executor", {}), ("executor",), source, problems)
     name, seed = data.get("name", ""), data.get("seed", 0)
@@ -105,10 +116,11 @@ def _build(source: Source, folder: Path, input_folder: Path, problems: list[Prob
     if not isinstance(seed, int) or isinstance(seed, bool):
         problems.append(Problem(source.where(("seed",)), f"expected a whole number, got {seed!r}"))
     _unique(source, "inputs", [entry and entry.name for entry in entries], problems)
-    if problems or output is None:
+    if checked is None or executor is None:
         return None
     kept = tuple(entry for entry in entries if entry), tuple(step for step in steps if step)
-    return Pipeline(name, seed, *kept, checked, executor, source.name, folder, input_folder, source)
+    places = tuple(i for i, step in enumerate(steps) if step)
+    return Pipeline(str(name), seed, *kept, checked, executor, source.name, folder, input_folder, source, places)
 
 
 def _list(source: Source, key: str, problems: list[Problem]) -> list[Any]:
@@ -127,7 +139,8 @@ def _unique(source: Source, key: str, names: Sequence[str | None], problems: lis
 
 def _step(entry: Any, path: Key, source: Source, problems: list[Problem]) -> Step | None:
     if isinstance(entry, str):
-        name, settings = entry, {}
+        name = entry
+        settings: Any = {}
     elif isinstance(entry, dict) and len(entry) == 1:
         name, settings = next(iter(entry.items()))
         path = (*path, name)
@@ -138,7 +151,8 @@ def _step(entry: Any, path: Key, source: Source, problems: list[Problem]) -> Ste
     if name not in STEPS:
         problems.append(Problem(source.where(path, key=True), f"unknown step `{name}`", nearest(name, STEPS)))
         return None
-    return _model(step_class(name), {} if settings is None else settings, path, source, problems)
+    step: Step | None = _model(step_class(name), {} if settings is None else settings, path, source, problems)
+    return step
 
 
 def _model(cls: type[BaseModel], data: Any, path: Key, source: Source, problems: list[Problem]) -> Any:
@@ -237,13 +251,13 @@ def _set(data: Any, keys: list[str], value: Any, where: str, problems: list[Prob
 
 
 def _find_step(steps: list[Any], name: str, where: str, problems: list[Problem]) -> Any:
-    names = []
+    names: list[str] = []
     for i, entry in enumerate(steps):
         if isinstance(entry, str):
             entry = steps[i] = {entry: {}}
         for kind, settings in entry.items() if isinstance(entry, dict) else ():
             own = (settings or {}).get("as", kind) if isinstance(settings, dict | None) else kind
-            names.append(own)
+            names.append(str(own))
             if own == name:
                 entry[kind] = settings if isinstance(settings, dict) else {}
                 return entry[kind]

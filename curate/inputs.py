@@ -14,6 +14,7 @@ from curate.config import Pipeline
 from curate.errors import ConfigError, Problem
 from curate.files import file_sha256, read_json, write_json
 from curate.readers import FORMATS, format_of
+from curate.readers.environment import SCHEME, environment_files
 from curate.readers.reader import PIECE_BYTES, Piece, ReadSettings
 from curate.settings import InputEntry
 from curate.yaml_source import nearest
@@ -39,6 +40,9 @@ def find_files(pipeline: Pipeline) -> list[InputFile]:
         for j, pattern in enumerate(entry.paths):
             key = ("inputs", i, "path", j) if isinstance(entry.path, list) else ("inputs", i, "path")
             where = pipeline.source.where(key)
+            if pattern == SCHEME:
+                files.extend(_environment(entry))
+                continue
             files.extend(_matches(entry, pattern, pipeline.input_folder, where, problems))
     if problems:
         raise ConfigError(problems)
@@ -50,7 +54,7 @@ def _matches(entry: InputEntry, pattern: str, folder: Path, where: str, problems
     found = sorted(glob.glob(str(folder / pattern), recursive=True))
     if not found:
         problems.append(_nothing(pattern, folder, where))
-    files = []
+    files: list[InputFile] = []
     for place in found:
         if os.path.isdir(place):
             inside = sorted(str(p) for p in Path(place).rglob("*") if p.is_file() and _wanted(str(p), entry))
@@ -65,13 +69,24 @@ def _matches(entry: InputEntry, pattern: str, folder: Path, where: str, problems
     return files
 
 
+def _environment(entry: InputEntry) -> list[InputFile]:
+    return [
+        InputFile(path, place, replace(_settings(entry), format=chosen), os.path.getsize(place))
+        for path, place, chosen in environment_files()
+    ]
+
+
+def _settings(entry: InputEntry) -> ReadSettings:
+    chosen = entry.format or ""
+    return ReadSettings(entry.name, chosen, entry.text, entry.id, entry.url, entry.date, entry.max_document_bytes)
+
+
 def _wanted(place: str, entry: InputEntry) -> bool:
     return not Path(place).name.startswith(".") and (entry.format is not None or format_of(place) is not None)
 
 
 def _file(entry: InputEntry, place: str, folder: Path) -> InputFile:
-    chosen = entry.format or format_of(place) or ""
-    settings = ReadSettings(entry.name, chosen, entry.text, entry.id, entry.url, entry.date, entry.max_document_bytes)
+    settings = replace(_settings(entry), format=entry.format or format_of(place) or "")
     path = place if os.path.isabs(place) else os.path.relpath(place, folder)
     size = os.path.getsize(place) if os.path.exists(place) else 0
     return InputFile(Path(path).as_posix(), place, settings, size)

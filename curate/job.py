@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.checks import check
-from curate.config import Overrides, Pipeline, load
+from curate.config import Overrides, read
 from curate.errors import ConfigError, CurateError, InterruptedRun, Problem
 from curate.files import read_json, write_json
 from curate.inputs import open_files
@@ -21,14 +21,14 @@ from curate.plan import Plan, Sample, make_plan
 from curate.settings import parse_share
 
 
-def pipeline_of(file: str, overrides: Overrides) -> Pipeline:
-    """The pipeline of a file, or of an output folder that remembers its file."""
+def file_of(file: str) -> str:
+    """A pipeline file, given itself or an output folder, which remembers its file. Raises ConfigError."""
     if Path(file).is_dir():
         remembered = read_json(Path(file) / ".store" / "pipeline.json")
         if remembered is None:
             raise ConfigError([Problem(file, "is a folder that no pipeline has written to", "name a pipeline file")])
-        file = remembered["file"]
-    return load(file, overrides)
+        return str(remembered["file"])
+    return file
 
 
 def parse_sample(text: str | None) -> Sample | None:
@@ -50,7 +50,9 @@ def parse_sample(text: str | None) -> Sample | None:
 def prepare(file: str, overrides: Overrides, *, sample: str | None, force: bool = False) -> Plan:
     """Load, check, list the input and plan. Raises ConfigError."""
     chosen = parse_sample(sample)
-    pipeline = pipeline_of(file, overrides)
+    pipeline, problems = read(file_of(file), overrides)
+    if pipeline is None:
+        raise ConfigError(problems)
     store = pipeline.folder_out / ".store"
     if force and store.exists():
         # a store without its owner's name is anybody's, and empty of results
@@ -59,7 +61,7 @@ def prepare(file: str, overrides: Overrides, *, sample: str | None, force: bool 
             if entry.name not in ("published", "lock"):
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         write_json(store / "pipeline.json", {"name": pipeline.name, "file": str(Path(pipeline.file).absolute())})
-    files = check(pipeline)
+    files = check(pipeline, problems)
     return make_plan(pipeline, open_files(files, store), chosen)
 
 

@@ -14,6 +14,11 @@ from curate.readers.reader import Piece, ReadSettings
 from curate.steps.step import Step
 from curate.store import VERSION
 
+# Files below the first size share a unit, up to so many bytes and files.
+SMALL_FILE = 256 << 10
+GROUP_BYTES = 4 << 20
+GROUP_FILES = 1024
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -27,19 +32,31 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A piece of one input file; `path` is as documents carry it: as the user wrote it."""
+
+    piece: Piece
+    settings: ReadSettings
+    path: str
+
+
+@dataclass(frozen=True)
 class Unit:
-    """A piece of one input file: what one task covers. `fingerprint` names its content and how it is read."""
+    """What one task covers: a piece of a file, or several small files. `fingerprint` names content and how it is read."""
 
     index: int
     fingerprint: str
-    piece: Piece
-    settings: ReadSettings
-    #: the path as documents carry it: as the user wrote it
-    path: str
+    parts: tuple[Part, ...]
     bytes: int
     #: with `--sample N`: read this many documents; with a share: (seed, share)
     limit: int | None = None
     share: tuple[int, float] | None = None
+
+    @property
+    def name(self) -> str:
+        """The unit, for people."""
+        more = f" and {len(self.parts) - 1} more files" if len(self.parts) > 1 else ""
+        return self.parts[0].path + more
 
 
 @dataclass(frozen=True)
@@ -140,15 +157,38 @@ def _fingerprinted(groups: Sequence[list[Step] | GlobalStep]) -> list[Phase]:
 
 def make_plan(pipeline: Pipeline, files: Sequence[InputFile], sample: Sample | None = None) -> Plan:
     """Units from the listed files, phases from the steps."""
-    units: list[Unit] = []
-    pieces = [(file, piece) for file in files for piece in file.pieces]
-    limits = _limits(len(pieces), sample)
-    for index, (file, piece) in enumerate(pieces):
-        share = (pipeline.seed, sample.share) if sample and sample.share is not None else None
-        key = [file.sha256, file.path, piece.start, piece.stop, vars(file.settings), limits[index], share]
-        size = file.bytes // len(file.pieces)
-        units.append(Unit(index, digest(key), piece, file.settings, file.path, size, limits[index], share))
+    groups = _groups(files)
+    limits = _limits(len(groups), sample)
+    share = (pipeline.seed, sample.share) if sample and sample.share is not None else None
+    units = []
+    for index, (group, limit) in enumerate(zip(groups, limits, strict=True)):
+        parts = tuple(Part(piece, file.settings, file.path) for file, piece in group)
+        content = [[f.sha256, f.path, piece.start, piece.stop, vars(f.settings)] for f, piece in group]
+        size = sum(file.bytes // len(file.pieces) for file, _ in group)
+        units.append(Unit(index, digest([content, limit, share]), parts, size, limit, share))
     return Plan(pipeline, cut(pipeline.steps), tuple(units), tuple(files), sample)
+
+
+def _groups(files: Sequence[InputFile]) -> list[list[tuple[InputFile, Piece]]]:
+    """Pieces of large files alone, small files of one source together.
+
+    A group ends at a file whose hash says so: a file more or less changes the group it falls in, not all that follow.
+    """
+    groups: list[list[tuple[InputFile, Piece]]] = []
+    open_group: list[tuple[InputFile, Piece]] = []
+    for file in files:
+        if open_group and (file.bytes >= SMALL_FILE or file.settings.source != open_group[0][0].settings.source):
+            groups.append(open_group)
+            open_group = []
+        if file.bytes >= SMALL_FILE:
+            groups.extend([(file, piece)] for piece in file.pieces)
+            continue
+        open_group.extend((file, piece) for piece in file.pieces)
+        size = sum(member.bytes for member, _ in open_group)
+        if size >= GROUP_BYTES or len(open_group) >= GROUP_FILES or digest(file.path).startswith("00"):
+            groups.append(open_group)
+            open_group = []
+    return groups + ([open_group] if open_group else [])
 
 
 def _limits(units: int, sample: Sample | None) -> list[int | None]:

@@ -121,7 +121,7 @@ def _check(phase: Phase, receipts: Sequence[dict[str, Any]], states: Sequence[Un
     for receipt, state in zip(receipts, states, strict=True):
         out = state.count + receipt["dropped"] + receipt["quarantined"]
         if receipt["in"] != out:
-            where = f"stage {phase.name}, {state.unit.path}"
+            where = f"stage {phase.name}, {state.unit.name}"
             raise LedgerError(where, f"{receipt['in']} documents entered and {out} are accounted for")
 
 
@@ -203,7 +203,7 @@ def _without_culprit(job: Job, death: WorkerDied, deaths: int, blame: Counter[tu
             return replace(job, skip=(*job.skip, (death.row, why)))
     elif deaths >= DEATHS_OF_UNIT:
         raise CurateError(
-            job.state.unit.path, f"{deaths} workers died over it, the last by {death.why}",
+            job.state.unit.name, f"{deaths} workers died over it, the last by {death.why}",
             "if memory is short, lower --workers or raise --memory; what was committed is kept",
         )  # fmt: skip
     return job
@@ -215,9 +215,9 @@ def _explained(error: BaseException, job: Job) -> BaseException:
     if isinstance(error, OSError):
         hint = "free some space and run again: what was committed is kept" if error.errno in (27, 28, 122) else ""
         return CurateError(
-            f"{job.state.unit.path}: {error.filename or ''}".rstrip(": "), error.strerror or str(error), hint
+            f"{job.state.unit.name}: {error.filename or ''}".rstrip(": "), error.strerror or str(error), hint
         )
-    error.add_note(f"while working on {job.state.unit.path}")
+    error.add_note(f"while working on {job.state.unit.name}")
     return error
 
 

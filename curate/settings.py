@@ -42,8 +42,10 @@ class InputEntry(_Strict):
     """One named source of documents."""
 
     name: str = Field(description="the `source` of its documents", pattern=r"^[\w.-]+$")
-    path: str | list[str] = Field(description="files, folders or globs; relative to the pipeline file")
-    format: Literal["warc", "jsonl", "parquet", "arrow", "text", "html"] | None = Field(
+    path: str | list[str] = Field(
+        description="files, folders or globs, relative to the pipeline file; `python:` is the text of the Python environment"
+    )
+    format: Literal["warc", "wet", "arc", "jsonl", "parquet", "arrow", "text", "html"] | None = Field(
         None, description="how to read the files; by their suffix if absent"
     )
     text: str = Field("text", description="the column or key that holds the text")

@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 from curate.documents import DOCUMENT, RAW, document_batch, drop_columns, set_column
 from curate.errors import CurateError
 from curate.files import committed_folder, digest, read_json, write_json
-from curate.plan import GlobalStage, MapStage, Phase, Unit, rules_of
+from curate.plan import GlobalStage, MapStage, Part, Phase, Unit, rules_of
 from curate.readers import FORMATS
-from curate.readers.reader import Tally
+from curate.readers.reader import BATCH_BYTES, BATCH_ROWS, Tally
 from curate.steps.step import Step
 from curate.store import ALL, FAST, Place, Rows, batches, isin, rows_key, table
 
@@ -157,7 +157,7 @@ def _fused_collect(job: Job, *, fresh: bool) -> GlobalStage | None:
 def _input(job: Job, rows: Rows | None, tally: Tally) -> Iterator[pa.RecordBatch]:
     """The documents that a stage reads: from the input file, or as the stage before left them."""
     if rows is None:
-        yield from read_unit(job.state.unit, tally)
+        yield from _coalesced(read_unit(job.state.unit, tally))
         return
     for batch in batches(stage_files(job.phases, job.state, job.index, job.store), DOCUMENT.names):
         chosen = batch.filter(pa.array(isin(batch["row"].to_numpy(), rows)))
@@ -165,30 +165,59 @@ def _input(job: Job, rows: Rows | None, tally: Tally) -> Iterator[pa.RecordBatch
             yield chosen
 
 
+def _coalesced(source: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches of small files joined, since each kernel call has its price; a function of the batches alone."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in source:
+        full = rows + batch.num_rows > BATCH_ROWS or size + batch.nbytes > BATCH_BYTES
+        if held and (full or batch.schema != held[0].schema):
+            yield _concat(held)
+            held, rows, size = [], 0, 0
+        held.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+    if held:
+        yield _concat(held)
+
+
 def read_unit(unit: Unit, tally: Tally) -> Iterator[pa.RecordBatch]:
-    """The documents of a unit from its input file, as the sample has it; paths as the user wrote them."""
-    left = unit.limit
-    try:
-        for batch in FORMATS[unit.settings.format].read(unit.piece, unit.settings, tally):
+    """The documents of a unit from its input files, as the sample has it; `row` counts through the unit."""
+    left, base = unit.limit, 0
+    for part in unit.parts:
+        if left == 0:
+            return
+        count = 0
+        for batch in _read_part(part, tally):
+            count = max(count, batch["row"][-1].as_py() + 1)
+            batch = set_column(batch, "row", pc.add(batch["row"], pa.scalar(base, pa.int32())))
             if unit.share is not None:
-                batch = batch.filter(pa.array(_sampled(batch["offset"].to_numpy(), unit)))
+                batch = batch.filter(pa.array(_sampled(batch["offset"].to_numpy(), unit, part)))
             if left is not None:
                 batch = batch.slice(0, left)
                 left -= batch.num_rows
             if batch.num_rows:
-                yield set_column(batch, "path", pa.repeat(pa.scalar(unit.path), batch.num_rows))
+                yield set_column(batch, "path", pa.repeat(pa.scalar(part.path), batch.num_rows))
             if left == 0:
                 return
+        base += count
+
+
+def _read_part(part: Part, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """The non-empty batches of one part; a file that cannot be opened is one row that says why."""
+    try:
+        for batch in FORMATS[part.settings.format].read(part.piece, part.settings, tally):
+            if batch.num_rows:
+                yield batch
     except OSError as error:
         why = f"cannot be read: {error.strerror or error}"
-        row = {"row": 0, "id": "", "source": unit.settings.source, "path": unit.path, "offset": 0, "error": why}
+        row = {"row": 0, "id": "", "source": part.settings.source, "path": part.path, "offset": 0, "error": why}
         yield document_batch([row])
 
 
-def _sampled(offsets: Any, unit: Unit) -> Any:
+def _sampled(offsets: Any, unit: Unit, part: Part) -> Any:
     """Which records fall in the sample: a hash of seed, path and offset below the share."""
     seed, share = unit.share or (0, 1.0)
-    state = np.uint64(int(digest([seed, unit.path, unit.piece.start])[:16], 16))
+    state = np.uint64(int(digest([seed, part.path, part.piece.start])[:16], 16))
     # the splitmix64 finaliser
     mixed = offsets.astype(np.uint64) + state
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -281,7 +310,7 @@ def _attempt(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
         done = step.process(batch)
     except CurateError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a parser throws at bad input, the run goes on
+    except Exception as error:  # whatever a parser throws at bad input, the run goes on
         if batch.num_rows > 1:
             half = batch.num_rows // 2
             parts = [_attempt(step, batch.slice(0, half)), _attempt(step, batch.slice(half))]
@@ -304,6 +333,8 @@ def _padded(batch: pa.RecordBatch, step: Step) -> pa.RecordBatch:
 
 
 def _concat(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(parts) == 1:
+        return parts[0]
     joined = pa.concat_tables([pa.Table.from_batches([part]) for part in parts], promote_options="default")
     return joined.combine_chunks().to_batches()[0] if joined.num_rows else parts[0]
 

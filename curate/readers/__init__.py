@@ -5,6 +5,7 @@ from __future__ import annotations
 from curate.readers.arc import Arc
 from curate.readers.arrow import ArrowIpc
 from curate.readers.codecs import CODECS
+from curate.readers.environment import Docstrings, Metadata
 from curate.readers.jsonl import JsonLines
 from curate.readers.parquet import Parquet
 from curate.readers.plain import OneFile
@@ -20,6 +21,8 @@ FORMATS: dict[str, Reader] = {
     "arrow": ArrowIpc(),
     "text": OneFile(raw=False),
     "html": OneFile(raw=True),
+    "docstrings": Docstrings(),
+    "metadata": Metadata(),
 }
 
 SUFFIXES = {

@@ -19,6 +19,8 @@ from curate.readers.inflated import Inflated
 MAGICS = {b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 HEADER_BYTES = 64 << 10
 _START = re.compile(rb"(?:\A|(?<=\n))WARC/\d\.\d+\r?\n")
+# line ends of the record before may have come into this one's frame
+_HEADER = re.compile(rb"[\r\n]*WARC/\d.*?\r?\n\r?\n", re.DOTALL)
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -155,11 +157,9 @@ def _read(found: Any, limit: int) -> Record | Lost:
 
 def _stated_end(plain: bytes) -> int | None:
     """Where the block of the record at the head of `plain` ends by its own header; None if that is not whole."""
-    header = re.search(rb"\r?\n\r?\n", plain[:HEADER_BYTES])
-    if header is None or not plain.startswith(b"WARC/"):
-        return None
-    stated = _LENGTH.search(plain, 0, header.end())
-    return header.end() + int(stated[1]) if stated else None
+    header = _HEADER.match(plain, 0, HEADER_BYTES)
+    stated = _LENGTH.search(plain, 0, header.end()) if header else None
+    return header.end() + int(stated[1]) if header and stated else None
 
 
 def _end_of(file: BinaryIO, codec: str | None, at: int) -> int | None:

@@ -1,0 +1,107 @@
+"""What a run will cost, from a real sample: the first documents of a few units go through every step, in this process."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.memory import BASE, WORKER, workers_within
+from curate.plan import MapStage, Plan, Unit
+from curate.readers.reader import Tally
+from curate.store import Place
+from curate.verdicts import judge, rule_columns
+from curate.work import contribution, read_unit, run_steps
+
+UNITS = 4
+DOCUMENTS = 64
+# Kept text is written three times: in the store by each stage, and compressed in a shard; seen on Debian documentation.
+SHARD_RATIO = 0.4
+
+
+@dataclass
+class Measured:
+    """What the sample showed."""
+
+    documents: int = 0
+    kept: int = 0
+    text_bytes: int = 0
+    kept_bytes: int = 0
+    input_bytes: float = 0.0
+    seconds: float = 0.0
+
+
+def estimated(plan: Plan) -> Iterator[str]:
+    """Rows, time, memory and disk of what is not in the store, in words."""
+    from curate.run import _compile
+
+    first = plan.phases[0]
+    waiting = [unit for unit in plan.units if not Place(plan.store, first.fingerprint, unit.fingerprint).entries()]
+    if not waiting:
+        yield "\nestimate: every unit is in the store; verdicts and what follows a changed step are computed again"
+        return
+    for phase in plan.phases:
+        _compile(phase)
+    chosen = waiting[:: max(1, len(waiting) // UNITS)][:UNITS]
+    _measure(plan, chosen, Measured())  # models are loaded and files opened before the clock runs
+    seen = Measured()
+    _measure(plan, chosen, seen)
+    if not seen.documents or not seen.input_bytes:
+        yield "\nestimate: the sample holds no documents"
+        return
+    size = sum(unit.bytes for unit in waiting)
+    scale = size / seen.input_bytes
+    workers = workers_within(plan.pipeline.executor)
+    minutes = seen.seconds * scale / workers / 60
+    text = seen.text_bytes * scale
+    disk = (
+        text * sum(isinstance(phase, MapStage) for phase in plan.phases) * 0.6 + seen.kept_bytes * scale * SHARD_RATIO
+    )
+    yield f"\nestimate from {seen.documents} documents of {len(chosen)} units, dedup across documents left out"
+    yield f"  documents  about {seen.documents * scale:,.0f} in, {seen.kept * scale:,.0f} kept"
+    yield f"  time       about {minutes:,.1f} minutes with {workers} workers ({size / 1e6 / max(seen.seconds * scale, 1e-9):,.1f} MB of input a second and worker)"
+    yield f"  memory     at most {(BASE + workers * WORKER) / 1e9:,.1f} GB"
+    yield f"  disk       about {disk / 1e6:,.0f} MB"
+
+
+def _measure(plan: Plan, units: Sequence[Unit], seen: Measured) -> None:
+    for unit in units:
+        limited, tally = replace(unit, limit=DOCUMENTS), Tally()
+        start = time.perf_counter()
+        for batch in read_unit(limited, tally):
+            sizes = {"content", "text"} & set(batch.schema.names)
+            raw = sum(pc.sum(pc.binary_length(batch[name])).as_py() or 0 for name in sizes)
+            done, kept = _steps(plan, batch)
+            seen.documents += batch.num_rows
+            seen.kept += kept.num_rows
+            seen.text_bytes += pc.sum(done["size"]).as_py() or 0
+            seen.kept_bytes += pc.sum(kept["size"]).as_py() or 0
+            seen.input_bytes += raw * _stored_ratio(unit)
+        seen.seconds += time.perf_counter() - start
+
+
+def _stored_ratio(unit: Unit) -> float:
+    """Bytes on disk for a byte of content: compressed formats are about a fifth (WARC) or two fifths of it."""
+    if unit.parts[0].path.endswith((".gz", ".zst", ".lz4", ".bz2", ".xz")):
+        return 0.2
+    return 0.4 if unit.parts[0].settings.format in ("parquet", "arrow") else 1.0
+
+
+def _steps(plan: Plan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """A batch through all phases; global steps contribute but decide nothing. (all rows of stage 0, kept rows)."""
+    done, first = batch, None
+    for phase in plan.phases:
+        if isinstance(phase, MapStage):
+            done = run_steps(phase.steps, done, {}, defaultdict(float))
+            first = first or done
+            columns = ["row", "error", "error_step", *rule_columns(phase.steps)]
+            if set(columns) <= set(done.schema.names):
+                verdict, _ = judge(pa.Table.from_batches([done]).select(columns), phase.steps)
+                done = done.filter(pc.equal(verdict["fate"].combine_chunks(), 0))
+        else:
+            contribution(phase, done)
+    return first or done, done

@@ -1,0 +1,107 @@
+"""The text that every Python environment carries: `path: "python:"` reads package READMEs, licences, docs, docstrings.
+
+Real documents with real near-duplicates, for a first run without any download. A package's README stands in its
+METADATA; a module is one document, its docstrings one after the other.
+"""
+
+from __future__ import annotations
+
+import ast
+import email
+import email.policy
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from curate.documents import record_id
+from curate.readers.reader import Piece, ReadSettings, Tally
+from curate.readers.rows import Rows
+from curate.text import clean_surrogates
+
+SCHEME = "python:"
+# a module below this size has little to say
+SMALLEST_MODULE = 4096
+SKIPPED_FOLDERS = frozenset({"test", "tests", "testing", "__pycache__", "idle_test", "_vendor"})
+TEXTS = {".md": "text", ".rst": "text", ".txt": "text", ".html": "html"}
+LICENCES = ("license", "licence", "copying", "notice", "authors")
+
+
+def environment_files() -> list[tuple[str, str, str]]:
+    """(path as shown, path to open, format) of each file of the running environment that holds text, sorted."""
+    roots = {"site-packages": sysconfig.get_path("purelib"), "stdlib": sysconfig.get_path("stdlib")}
+    found = []
+    for name, root in roots.items():
+        for place in Path(root).rglob("*"):
+            inside = place.relative_to(root)
+            if not SKIPPED_FOLDERS.isdisjoint(inside.parts) or (name == "stdlib" and "site-packages" in inside.parts):
+                continue
+            if (kind := _format(place)) and place.is_file():
+                found.append((f"{SCHEME}{name}/{inside.as_posix()}", str(place), kind))
+    return sorted(found)
+
+
+def _format(place: Path) -> str | None:
+    if place.name == "METADATA":
+        return "metadata"
+    if place.suffix == ".py":
+        return "docstrings" if place.stat().st_size >= SMALLEST_MODULE else None
+    if place.name.lower().split(".")[0] in LICENCES:
+        return "text" if place.suffix in ("", ".txt", ".md", ".rst", ".apache", ".bsd", ".mit") else None
+    return TEXTS.get(place.suffix)
+
+
+class _TextOfFile:
+    """One document a file, made of its text; a file that gives none is no document."""
+
+    raw = False
+
+    def pieces(self, path: str) -> list[Piece]:
+        """The whole file."""
+        return [Piece(path)]
+
+    def check(self, path: str, settings: ReadSettings) -> str | None:
+        """Nothing can be wrong before reading."""
+        return None
+
+    def read(self, piece: Piece, settings: ReadSettings, tally: Tally) -> Iterator[pa.RecordBatch]:
+        """See Reader.read."""
+        rows = Rows(piece.path, settings, tally, raw=False)
+        content = Path(piece.path).read_bytes()
+        try:
+            text, replaced = clean_surrogates(self._text(content))
+        except (SyntaxError, ValueError, RecursionError) as error:
+            rows.add_error(0, f"{type(error).__name__}: {error}")
+        else:
+            tally.replaced += replaced
+            if text.strip():
+                rows.add(0, record_id(settings.source, content), size=len(content), text=text)
+        yield rows.take()
+
+    def _text(self, content: bytes) -> str:
+        raise NotImplementedError
+
+
+class Docstrings(_TextOfFile):
+    """A Python module -> its docstrings in order, each under the name of what it documents."""
+
+    def _text(self, content: bytes) -> str:
+        tree = ast.parse(content)
+        parts = [ast.get_docstring(tree) or ""]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+                doc := ast.get_docstring(node)
+            ):
+                parts.append(f"{node.name}\n\n{doc}")
+        return "\n\n".join(part for part in parts if part)
+
+
+class Metadata(_TextOfFile):
+    """The METADATA of an installed package -> its README, or its summary where it has none."""
+
+    def _text(self, content: bytes) -> str:
+        message = email.message_from_bytes(content, policy=email.policy.compat32)
+        body = message.get_payload()
+        readme = body if isinstance(body, str) and body.strip() else str(message.get("Description", ""))
+        return readme.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
