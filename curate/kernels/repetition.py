@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
+from curate.kernels.groups import BASIS, PRIME, Counts, Hashes, add, group, power_of_two
 from curate.kernels.unicode import SPACE, decode, tables
 from curate.kernels.words import Words, previous
 from curate.text import Bytes, Offsets
 
-Hashes = npt.NDArray[np.uint64]
-Counts = npt.NDArray[np.int32]
 Signals = npt.NDArray[np.float64]
 
 LINES = ("dup_line_frac", "dup_line_char_frac", "dup_para_frac", "dup_para_char_frac")
@@ -32,8 +31,6 @@ COLUMNS = (
     *(f"dup_{n}gram_char_frac" for n in DUPLICATE),
 )
 
-_BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _NEWLINE = 10
 
 
@@ -46,7 +43,7 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
     signals = np.zeros((len(offsets) - 1, len(COLUMNS)))
     most_words = int(np.diff(words.first).max(initial=0))
     most_bytes = int(np.diff(offsets).max(initial=0))
-    slots = _power_of_two(2 * most_words + 2)
+    slots = power_of_two(2 * most_words + 2)
     _all(
         data,
         offsets,
@@ -54,7 +51,7 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
         words.stop,
         words.first,
         tables().classes,
-        np.empty(_power_of_two(2 * most_bytes + 8), np.uint64),
+        np.empty(power_of_two(2 * most_bytes + 8), np.uint64),
         np.empty(most_words + 1, np.uint64),
         np.empty(most_words + 1, np.int32),
         np.empty(most_words + 1, np.int32),
@@ -65,14 +62,6 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
         signals,
     )
     return signals
-
-
-@loop
-def _power_of_two(least: int) -> int:
-    size = 8
-    while size < least:
-        size *= 2
-    return size
 
 
 @loop
@@ -110,12 +99,12 @@ def _all(
         for k in range(size):
             alive[k] = k
         _read_words(data, start, stop, begin, size, code, chars)
-        living, groups = _group(code, alive, size, number, slots, keys, count)
+        living, groups = group(code, alive, size, number, slots, keys, count)
         for n in range(2, 11):
             if size < n:
                 break
             living = _pair_up(code, alive, living, size, number)
-            living, groups = _group(code, alive, living, number, slots, keys, count)
+            living, groups = group(code, alive, living, number, slots, keys, count)
             if n <= 4:
                 row[3 + n] = _top(n, alive, living, number, groups, count, chars) / characters
             else:
@@ -127,14 +116,13 @@ def _repeated_parts(
     data: Bytes, lo: int, hi: int, run: int, newlines: int, seen: Hashes, characters: int, out: Signals
 ) -> None:
     """Of the parts between `run` newlines or more: out[0] the share of duplicates, out[1] that of their characters."""
-    size = _power_of_two(2 * newlines // run + 4)
+    size = power_of_two(2 * newlines // run + 4)
     for slot in range(size):
         seen[slot] = 0
-    mask = np.uint64(size - 1)
     parts, copies, copied = 0, 0, 0
     i = lo
     while True:
-        value, length = _BASIS, 0
+        value, length = BASIS, 0
         ended = True
         while i < hi:
             byte = data[i]
@@ -146,19 +134,13 @@ def _repeated_parts(
                     i = behind
                     ended = False
                     break
-            value = (value ^ np.uint64(byte)) * _PRIME
+            value = (value ^ np.uint64(byte)) * PRIME
             length += (byte & 0xC0) != 0x80
             i += 1
         parts += 1
-        if value == np.uint64(0):
-            value = np.uint64(1)
-        slot = (value * _GOLDEN >> np.uint64(20)) & mask
-        while seen[slot] != np.uint64(0) and seen[slot] != value:
-            slot = (slot + np.uint64(1)) & mask
-        if seen[slot] == value:
+        if add(seen, size, value):
             copies += 1
             copied += length
-        seen[slot] = value
         if ended:
             break
     out[0] = copies / parts
@@ -187,49 +169,13 @@ def _read_words(data: Bytes, start: Counts, stop: Counts, begin: int, size: int,
     total = 0
     for k in range(size):
         chars[k] = total
-        value = _BASIS
+        value = BASIS
         for i in range(np.int64(start[begin + k]), np.int64(stop[begin + k])):
             byte = data[i]
-            value = (value ^ np.uint64(byte)) * _PRIME
+            value = (value ^ np.uint64(byte)) * PRIME
             total += (byte & 0xC0) != 0x80
         code[k] = value
     chars[size] = total
-
-
-@loop
-def _group(
-    code: Hashes, alive: Counts, living: int, number: Counts, slots: Counts, keys: Hashes, count: Counts
-) -> tuple[int, int]:
-    """Number the equal codes at the alive positions in order of appearance, and keep alive what occurs twice or more.
-
-    Writes `number` (-1 where dead) and `count` by number; returns how many positions and how many numbers there are.
-    """
-    size = _power_of_two(2 * living + 2)
-    for slot in range(size):
-        slots[slot] = -1
-    mask = np.uint64(size - 1)
-    groups = 0
-    for s in range(living):
-        value = code[alive[s]]
-        slot = (value * _GOLDEN >> np.uint64(24)) & mask
-        while slots[slot] >= 0 and keys[slots[slot]] != value:
-            slot = (slot + np.uint64(1)) & mask
-        if slots[slot] < 0:
-            slots[slot] = groups
-            keys[groups] = value
-            count[groups] = 0
-            groups += 1
-        number[alive[s]] = slots[slot]
-        count[slots[slot]] += 1
-    left = 0
-    for s in range(living):
-        i = alive[s]
-        if count[number[i]] > 1:
-            alive[left] = i
-            left += 1
-        else:
-            number[i] = -1
-    return left, groups
 
 
 @loop
