@@ -18,7 +18,8 @@ BAND = np.dtype([("key", "<u8"), ("doc", "<i4")])
 def signature_table(table: pa.Table, width: int) -> npt.NDArray[np.uint32]:
     """The column `signature` as an array (rows, width)."""
     column = table["signature"].combine_chunks()
-    return column.flatten().to_numpy().reshape(len(table), width)
+    values: npt.NDArray[np.uint32] = column.flatten().to_numpy().reshape(len(table), width)
+    return values
 
 
 def keys_of(signatures: npt.NDArray[np.uint32], bands: int) -> npt.NDArray[np.uint64]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, Field
 
-from curate.dedup.spill import Rows, Spill
+from curate.dedup.spill import LEAST_LIMIT, Rows, Spill
 from curate.dedup.step import Contributions, GlobalStep
 from curate.dedup.verdicts import KEEP, Verdicts, check_keep, with_order
 from curate.text import buffers
@@ -54,7 +54,7 @@ class ExactDedup(GlobalStep):
 
     def resolve(self, contributions: Contributions) -> Iterator[pa.Table]:
         """Sort by hash, part by part; in each set of equals drop all but the one that the order puts first."""
-        limit = contributions.memory // 8
+        limit = max(contributions.memory // 8, LEAST_LIMIT)
         spill = Spill(HASHED, contributions.scratch / "hashes", limit)
         units = 0
         for unit, table, order in with_order(contributions, self.keep):

@@ -12,13 +12,15 @@ import numpy.typing as npt
 Rows = npt.NDArray[Any]  # of a structured dtype with the field `key`, uint64
 
 FAN_BITS = 6
+# Below this a limit would only make files: what a step may ask for at least, in bytes.
+LEAST_LIMIT = 4096
 
 
 class Spill:
     """Collects rows; `sets()` gives them back, all rows of a key in one set, the sets in ascending ranges of keys.
 
-    A set has at most `limit` bytes, unless one key has more. Keys should be spread over all 64 bits. What `add` holds
-    stays below `limit` too.
+    A set has at most `limit` bytes, unless more rows than that agree in the upper 60 bits of their keys. Keys should
+    be spread over all 64 bits. What `add` holds stays below `limit` too.
     """
 
     def __init__(self, dtype: np.dtype[Any], folder: Path, limit: int, *, shift: int = 64 - FAN_BITS) -> None:
@@ -76,7 +78,7 @@ class Spill:
             if start < stop:
                 part = rows[order[start:stop]]
                 with open(self._path(i), "ab") as file:
-                    file.write(memoryview(part.view(np.uint8)))
+                    part.tofile(file)
                 self._files[i] = self._files.get(i, 0) + part.nbytes
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.dedup.candidates import keys_of, linked_sets, signature_table
-from curate.dedup.spill import Rows, Spill
+from curate.dedup.spill import LEAST_LIMIT, Rows, Spill
 from curate.dedup.step import Contributions
 from curate.dedup.verdicts import Verdicts, with_order
 from curate.text import buffers
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 # A pair that is similar enough fails the estimate from its signatures with at most this probability.
 MISS = 1e-5
+# A bucket that holds so many kept documents takes no more: what they share is a template, and a duplicate of a later
+# one shares other bands with it too. With the next limit this bounds the work on each document.
+BUCKET = 1024
+# Exact comparisons for one document; where there are more candidates, those with the most equal hashes.
+COMPARISONS = 64
 # Spreads the numbers of linked sets over all 64 bits.
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -99,7 +104,7 @@ class Verification:
     def __init__(self, step: MinhashDedup, contributions: Contributions) -> None:
         self.step, self.given = step, contributions
         self.width = step.bands * step.rows
-        self.limit = contributions.memory // 10
+        self.limit = max(contributions.memory // 10, LEAST_LIMIT)
         self.linked = self.looked = self.compared = 0
 
     def verdicts(self) -> Iterator[pa.Table]:
@@ -161,25 +166,32 @@ class Verification:
         filled, slots = np.zeros(len(names), np.int32), np.empty(buckets.size, np.int32)
         counts, at = np.ascontiguousarray(rows["count"]), rows["at"].tolist()
         sketches = np.ascontiguousarray(rows["sketch"])
-        seen, found = np.full(len(rows), -1, np.int32), np.empty(len(rows), np.int32)
+        seen, found, alike = (np.full(len(rows), -1, np.int32) for _ in range(3))
         enough, threshold = least_equal(self.width, self.step.threshold), self.step.threshold
         kept, best = np.arange(len(rows)), np.zeros(len(rows))
         for doc in range(len(rows)):
             number, looked = propose(
-                doc, buckets, starts, filled, slots, seen, counts, sketches, enough, threshold, found
+                doc, buckets, starts, filled, slots, seen, counts, sketches, enough, threshold, found, alike
             )
             self.looked += looked
-            self.compared += number
             if number:
                 own = shingles.read(at[doc], int(counts[doc]))
-                # ascending, so that of equally similar ones the first in keep order stands
-                for other in np.sort(found[:number]).tolist():
+                for other in _likeliest(found[:number], alike[:number]):
                     score = similarity(own, shingles.read(at[other], int(counts[other])), threshold)
+                    self.compared += 1
                     if score > best[doc]:
                         kept[doc], best[doc] = other, score
-            place(doc, int(kept[doc]), buckets, starts, filled, slots)
+            place(doc, int(kept[doc]), buckets, starts, filled, slots, BUCKET)
         dropped = np.flatnonzero(kept != np.arange(len(rows)))
         verdicts.add(rows[dropped], rows[kept[dropped]], best[dropped])
+
+
+def _likeliest(found: npt.NDArray[np.int32], alike: npt.NDArray[np.int32]) -> list[int]:
+    """At most COMPARISONS of `found`, ascending: of equally similar ones the first in keep order is to stand."""
+    if len(found) > COMPARISONS:
+        found = found[np.lexsort((found, -alike))[:COMPARISONS]]
+    ascending: list[int] = np.sort(found).tolist()
+    return ascending
 
 
 def shingle_sets(text: pa.Array, ngram: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:

@@ -65,11 +65,13 @@ def propose(
     least_equal: int,
     threshold: float,
     out: Int32,
+    alike: Int32,
 ) -> tuple[int, int]:
     """The kept documents in the buckets of `doc` that may be similar enough, to `out`: (how many, how many looked at).
 
     Bucket b holds `slots[starts[b]:starts[b] + filled[b]]`. A kept document is left out where the sizes of the two
-    shingle sets rule out `threshold`, or where fewer than `least_equal` bytes of the sketches are equal.
+    shingle sets rule out `threshold`, or where fewer than `least_equal` bytes of the sketches are equal; how many are
+    goes to `alike`, beside `out`.
     """
     found, looked = 0, 0
     for band in range(buckets.shape[1]):
@@ -87,16 +89,18 @@ def propose(
             for k in range(sketches.shape[1]):
                 equal += sketches[doc, k] == sketches[other, k]
             if equal >= least_equal:
-                out[found] = other
+                out[found], alike[found] = other, equal
                 found += 1
     return found, looked
 
 
 @kernel
-def place(doc: int, kept: int, buckets: Int32, starts: Int32, filled: Int32, slots: Int32) -> None:
-    """Put `kept`, which stands for `doc`, in each bucket of `doc` that does not hold it."""
+def place(doc: int, kept: int, buckets: Int32, starts: Int32, filled: Int32, slots: Int32, most: int) -> None:
+    """Put `kept`, which stands for `doc`, in each bucket of `doc` that holds neither it nor `most` others."""
     for band in range(buckets.shape[1]):
         bucket = buckets[doc, band]
+        if filled[bucket] >= most:
+            continue
         end = starts[bucket] + filled[bucket]
         present = False
         if kept != doc:
