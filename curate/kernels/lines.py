@@ -1,0 +1,99 @@
+"""Lines of a text: where they end, what they are without white space at the ends, how many sentences they hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.kernels import loop
+from curate.kernels.unicode import BREAK, PUNCTUATION, SPACE, TERMINAL, decode
+from curate.kernels.words import Positions, previous
+from curate.text import Bytes
+
+Classes = npt.NDArray[np.uint16]
+
+
+@loop
+def line_end(data: Bytes, i: int, hi: int, classes: Classes) -> tuple[int, int]:
+    """Where the line that starts at `i` ends, and where the next starts: as `str.splitlines` cuts."""
+    while i < hi:
+        byte = data[i]
+        if byte < 0x80:
+            if byte < 0x20 and classes[byte] & BREAK:
+                behind = i + 1
+                if byte == 13 and behind < hi and data[behind] == 10:
+                    behind += 1
+                return i, behind
+            i += 1
+        elif byte == 0xC2 or byte == 0xE2:
+            # U+0085, U+2028 and U+2029
+            code, after = decode(data, i, hi)
+            if classes[code] & BREAK:
+                return i, after
+            i = after
+        else:
+            i += 1
+    return hi, hi
+
+
+@loop
+def strip(data: Bytes, lo: int, hi: int, classes: Classes) -> tuple[int, int]:
+    """The part of `data[lo:hi]` without white space at its ends."""
+    while lo < hi:
+        code, after = decode(data, lo, hi)
+        if not classes[code] & SPACE:
+            break
+        lo = after
+    while lo < hi:
+        at = previous(data, lo, hi)
+        if not classes[decode(data, at, hi)[0]] & SPACE:
+            break
+        hi = at
+    return lo, hi
+
+
+@loop
+def ends_with_ellipsis(data: Bytes, lo: int, hi: int) -> bool:
+    """Whether `data[lo:hi]` ends with three full stops or U+2026."""
+    if hi - lo < 3:
+        return False
+    a, b, c = data[hi - 3], data[hi - 2], data[hi - 1]
+    return (a == 0x2E and b == 0x2E and c == 0x2E) or (a == 0xE2 and b == 0x80 and c == 0xA6)
+
+
+@loop
+def sentences(
+    data: Bytes, start: Positions, stop: Positions, word: int, last: int, end: int, classes: Classes
+) -> tuple[int, int]:
+    """How many sentences the words from `word` (below `last`) that start before byte `end` make; the next word.
+
+    A sentence begins at the first word that is no punctuation behind a word that is one sentence-ending character:
+    the rule of spaCy's sentencizer, by which datatrove counts.
+    """
+    if word >= last or start[word] >= end:
+        return 0, word
+    count, ended = 1, False
+    first = word
+    while word < last and start[word] < end:
+        lo, hi = np.int64(start[word]), np.int64(stop[word])
+        code, after = decode(data, lo, hi)
+        terminal = after == hi and (classes[code] & TERMINAL) != 0
+        if ended:
+            # white space that is more than one blank is a word of its own for spaCy
+            gap = lo - stop[word - 1] if word > first else 0
+            apart = gap > 1 or (gap == 1 and data[lo - 1] != 0x20)
+            if apart or not (terminal or _all_punctuation(data, lo, hi, classes)):
+                count += 1
+                ended = False
+        ended = ended or terminal
+        word += 1
+    return count, word
+
+
+@loop
+def _all_punctuation(data: Bytes, lo: int, hi: int, classes: Classes) -> bool:
+    while lo < hi:
+        code, lo = decode(data, lo, hi)
+        if not classes[code] & PUNCTUATION:
+            return False
+    return True

@@ -1,0 +1,66 @@
+"""Phrases that C4 looks for in a line (Raffel et al. 2020, section 2.2): found without lower-casing the text first."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.kernels import loop
+from curate.text import Bytes
+
+LOREM_IPSUM, JAVASCRIPT, POLICY, CURLY_BRACKET = 1, 2, 4, 8
+
+_POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
+# (phrase, the place of a character in it that is rare in text, the bit it sets)
+_PHRASES = (
+    ("lorem ipsum", 7, LOREM_IPSUM),
+    ("javascript", 0, JAVASCRIPT),
+    *((policy, policy.index("k" if "k" in policy else "f" if "f" in policy else "v"), POLICY) for policy in _POLICIES),
+    ("{", 0, CURLY_BRACKET),
+)
+_TEXT = np.frombuffer("".join(phrase for phrase, _, _ in _PHRASES).encode(), np.uint8)
+_ENDS = np.cumsum([len(phrase) for phrase, _, _ in _PHRASES])
+_PLACES = np.array([place for _, place, _ in _PHRASES])
+_BITS = np.array([bit for _, _, bit in _PHRASES])
+
+
+def _triggers() -> npt.NDArray[np.uint16]:
+    """Byte -> the phrases (a bit each) whose rare character it may be, in either case."""
+    table = np.zeros(256, np.uint16)
+    for number, (phrase, place, _) in enumerate(_PHRASES):
+        for byte in (phrase[place] + phrase[place].upper()).encode():
+            table[byte] |= 1 << number if not table[byte] >> number & 1 else 0
+    return table
+
+
+_TRIGGERS = _triggers()
+
+
+@loop
+def phrases_in(data: Bytes, lo: int, hi: int) -> int:
+    """Which of the phrases stand in `data[lo:hi]`, as bits; ASCII letters match in either case."""
+    found = 0
+    for i in range(lo, hi):
+        candidates = np.int64(_TRIGGERS[data[i]])
+        number = 0
+        while candidates:
+            if candidates & 1 and not found & _BITS[number]:
+                begin = _ENDS[number - 1] if number else 0
+                length = _ENDS[number] - begin
+                at = i - _PLACES[number]
+                if at >= lo and at + length <= hi and _matches(data, at, begin, length):
+                    found |= _BITS[number]
+            candidates >>= 1
+            number += 1
+    return found
+
+
+@loop
+def _matches(data: Bytes, at: int, begin: int, length: int) -> bool:
+    for k in range(length):
+        byte = np.int64(data[at + k])
+        if ord("A") <= byte <= ord("Z"):
+            byte += 32
+        if byte != _TEXT[begin + k]:
+            return False
+    return True

@@ -1,0 +1,289 @@
+"""Signals of the quality filters of Gopher, C4, FineWeb and RedPajama-V2, in three passes: characters, lines, words.
+
+Fractions are of counts; 0/0 is 0. A symbol is what `unicode.SYMBOL` says; `chars` are code points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.kernels import loop
+from curate.kernels.groups import BASIS, PRIME, Counts, Hashes, add, group, power_of_two
+from curate.kernels.lines import Classes, ends_with_ellipsis, line_end, sentences, strip
+from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, phrases_in
+from curate.kernels.unicode import ALNUM, ALPHA, DIGIT, LOWER, SPACE, SYMBOL, TERMINAL, UPPER, decode, tables
+from curate.kernels.words import Words, previous
+from curate.text import Bytes, Offsets
+
+Signals = npt.NDArray[np.float64]
+
+CHARACTERS = ("char_count", "digit_share", "upper_share", "space_share", "symbol_share")
+LINES = (
+    "line_count", "line_punct_frac", "short_line_frac", "char_dup_frac", "bullet_line_frac", "ellipsis_line_frac",
+    "sentence_count", "lorem_ipsum", "curly_bracket", "javascript_lines", "policy_lines",
+)  # fmt: skip
+WORDS = (
+    "token_count", "word_count", "mean_word_length", "alpha_word_frac", "caps_word_frac", "stop_word_count",
+    "stop_word_total", "unique_word_frac", "unigram_entropy", "hash_ratio", "ellipsis_ratio", "newline_ratio",
+)  # fmt: skip
+COLUMNS = (*CHARACTERS, *LINES, *WORDS)
+
+_LINES_AT = len(CHARACTERS)
+_WORDS_AT = _LINES_AT + len(LINES)
+_BULLET, _MINUS, _ELLIPSIS = 0x2022, 0x2D, 0x2026
+_STOP_SLOTS = 1024
+
+
+def quality_signals(
+    data: Bytes, offsets: Offsets, words: Words, stop_words: Sequence[str], short_line_length: int = 30
+) -> Signals:
+    """The signals of n texts, n x `COLUMNS` float64.
+
+    `stop_words` are lower-case and match words as they stand; at most 512. A line is short if it has at most
+    `short_line_length` characters.
+    """
+    texts = len(offsets) - 1
+    signals = np.zeros((texts, len(COLUMNS)))
+    most_words = int(np.diff(words.first).max(initial=0))
+    most_bytes = int(np.diff(offsets).max(initial=0))
+    table = tables()
+    marks = np.zeros((texts, 3), np.int64)  # of each text: # signs, ellipses, newlines
+    seen = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
+    room = most_words + 1
+    slots = np.empty(power_of_two(2 * room), np.int32)
+    _characters(data, offsets, table.classes, marks, signals)
+    _lines(data, offsets, *words, table.classes, short_line_length, marks, seen, signals)
+    _words(
+        data, *words, table.classes, table.lower, _stop_table(stop_words), np.zeros(_STOP_SLOTS, np.int64), marks,
+        np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32), slots,
+        np.empty(room, np.uint64), np.empty(room, np.int32), signals,
+    )  # fmt: skip
+    return signals
+
+
+def _stop_table(stop_words: Sequence[str]) -> Hashes:
+    """An open table of the hashes (over code points, as words are hashed below) of the stop words."""
+    table = np.zeros(_STOP_SLOTS, np.uint64)
+    for word in stop_words:
+        value = _hash_code_points(word)
+        slot = value & (_STOP_SLOTS - 1)
+        while table[slot] not in (0, value):
+            slot = (slot + 1) & (_STOP_SLOTS - 1)
+        table[slot] = value
+    table.flags.writeable = False
+    return table
+
+
+def _hash_code_points(word: str) -> int:
+    value = int(BASIS)
+    for char in word:
+        value = (value ^ ord(char)) * int(PRIME) & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+@loop
+def _characters(
+    data: Bytes, offsets: Offsets, classes: Classes, marks: npt.NDArray[np.int64], signals: Signals
+) -> None:
+    for text in range(len(offsets) - 1):
+        i, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        chars, digits, upper, spaces, symbols, dots = 0, 0, 0, 0, 0, 0
+        while i < hi:
+            code, i = decode(data, i, hi)
+            classed = np.int64(classes[code])
+            chars += 1
+            digits += (classed & DIGIT) != 0
+            upper += (classed & UPPER) != 0
+            spaces += (classed & SPACE) != 0
+            symbols += (classed & (ALNUM | SPACE)) == 0
+            if code == 0x2E:
+                dots += 1
+                marks[text, 1] += dots % 3 == 0
+            else:
+                dots = 0
+                marks[text, 0] += code == 0x23
+                marks[text, 1] += code == _ELLIPSIS
+                marks[text, 2] += code == 0x0A
+        if chars:
+            row = signals[text]
+            row[0] = chars
+            row[1] = digits / chars
+            row[2] = upper / chars
+            row[3] = spaces / chars
+            row[4] = symbols / chars
+
+
+@loop
+def _lines(
+    data: Bytes,
+    offsets: Offsets,
+    start: Counts,
+    stop: Counts,
+    first: npt.NDArray[np.int64],
+    classes: Classes,
+    short: int,
+    marks: npt.NDArray[np.int64],
+    seen: Hashes,
+    signals: Signals,
+) -> None:
+    for text in range(len(offsets) - 1):
+        lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        row = signals[text, _LINES_AT:_WORDS_AT]
+        size = power_of_two(2 * marks[text, 2] + 4)
+        for slot in range(size):
+            seen[slot] = 0
+        _fineweb_lines(data, lo, hi, classes, short, seen, size, signals[text, 0] - marks[text, 2], row)
+        lines, bullets, ellipses, i, word = 0, 0, 0, lo, first[text]
+        while i < hi:
+            end, behind = line_end(data, i, hi, classes)
+            lines += 1
+            begin, tail = strip(data, i, end, classes)
+            if begin < tail:
+                code = decode(data, begin, tail)[0]
+                bullets += code in (_BULLET, _MINUS)
+                ellipses += ends_with_ellipsis(data, begin, tail)
+            number, word = sentences(data, start, stop, word, first[text + 1], end, classes)
+            row[6] += number
+            found = phrases_in(data, i, end)
+            row[7] += (found & LOREM_IPSUM) != 0
+            row[8] += (found & CURLY_BRACKET) != 0
+            row[9] += (found & JAVASCRIPT) != 0
+            row[10] += (found & POLICY) != 0
+            i = behind
+        if lines:
+            row[4] = bullets / lines
+            row[5] = ellipses / lines
+
+
+@loop
+def _fineweb_lines(
+    data: Bytes,
+    lo: int,
+    hi: int,
+    classes: Classes,
+    short: int,
+    seen: Hashes,
+    size: int,
+    characters: float,
+    row: Signals,
+) -> None:
+    """Of the lines (between newlines) that are not blank: how many, punctuated, short, characters in copies."""
+    lines, punctuated, brief, copied = 0, 0, 0, 0
+    i = lo
+    while i < hi:
+        begin, value, length, blank = i, BASIS, 0, True
+        while i < hi and data[i] != 10:
+            byte = data[i]
+            value = (value ^ np.uint64(byte)) * PRIME
+            length += (byte & 0xC0) != 0x80
+            if blank and (byte & 0xC0) != 0x80:
+                blank = (classes[decode(data, i, hi)[0]] & SPACE) != 0
+            i += 1
+        if not blank:
+            lines += 1
+            code = decode(data, previous(data, begin, i), i)[0]
+            punctuated += (classes[code] & TERMINAL) != 0
+            brief += length <= short
+            if add(seen, size, value):
+                copied += length
+        i += 1
+    if lines:
+        row[0] = lines
+        row[1] = punctuated / lines
+        row[2] = brief / lines
+        row[3] = copied / characters
+
+
+@loop
+def _words(
+    data: Bytes,
+    start: Counts,
+    stop: Counts,
+    first: npt.NDArray[np.int64],
+    classes: Classes,
+    lower: npt.NDArray[np.uint32],
+    stop_words: Hashes,
+    met: npt.NDArray[np.int64],
+    marks: npt.NDArray[np.int64],
+    code_of: Hashes,
+    number: Counts,
+    alive: Counts,
+    slots: Counts,
+    keys: Hashes,
+    count: Counts,
+    signals: Signals,
+) -> None:
+    for text in range(len(first) - 1):
+        tokens = first[text + 1] - first[text]
+        if tokens == 0:
+            continue
+        words, letters, alpha, caps, distinct, total = 0, 0, 0, 0, 0, 0
+        for w in range(first[text], first[text + 1]):
+            i, hi = np.int64(start[w]), np.int64(stop[w])
+            value, length, any_of, all_of = BASIS, 0, np.int64(0), np.int64(0xFFFF)
+            while i < hi:
+                code, i = decode(data, i, hi)
+                classed = np.int64(classes[code])
+                any_of |= classed
+                all_of &= classed
+                value = (value ^ np.uint64(lower[code])) * PRIME
+                length += 1
+            alpha += (any_of & ALPHA) != 0
+            caps += (any_of & UPPER) != 0 and (any_of & LOWER) == 0
+            if not all_of & SYMBOL:
+                alive[words] = words
+                code_of[words] = value
+                words += 1
+                letters += length
+            if not any_of & UPPER:
+                slot = np.int64(value & np.uint64(_STOP_SLOTS - 1))
+                while stop_words[slot] != np.uint64(0) and stop_words[slot] != value:
+                    slot = (slot + 1) & (_STOP_SLOTS - 1)
+                if stop_words[slot] == value:
+                    total += 1
+                    distinct += met[slot] != text + 1
+                    met[slot] = text + 1
+        row = signals[text, _WORDS_AT:]
+        row[0] = tokens
+        row[1] = words
+        row[3] = alpha / tokens
+        row[4] = caps / tokens
+        row[5] = distinct
+        row[6] = total
+        row[9] = marks[text, 0] / tokens
+        row[10] = marks[text, 1] / tokens
+        row[11] = marks[text, 2] / tokens
+        if words:
+            row[2] = letters / words
+            _, groups = group(code_of, alive, words, number, slots, keys, count)
+            row[7] = groups / words
+            row[8] = _entropy(count, groups, words)
+
+
+@loop
+def _entropy(count: Counts, groups: int, total: int) -> float:
+    """-sum p ln p over the first `groups` counts, which sum to `total`; in order, so that every machine agrees."""
+    weighted = 0.0
+    for g in range(groups):
+        if count[g] > 1:
+            weighted += count[g] * natural_logarithm(np.int64(count[g]))
+    return natural_logarithm(np.int64(total)) - weighted / total
+
+
+@loop
+def natural_logarithm(n: int) -> float:
+    """ln n of an integer n >= 1 by additions, products and quotients alone: the C library's differs by machine."""
+    twos = 0
+    while n >> (twos + 1):
+        twos += 1
+    # n = mantissa * 2**twos, mantissa in [1, 2): its half exponent would be no more exact
+    mantissa = n / (1 << twos)
+    z = (mantissa - 1.0) / (mantissa + 1.0)
+    square, power, total = z * z, z, 0.0
+    for odd in range(1, 40, 2):
+        total += power / odd
+        power *= square
+    return 2.0 * total + twos * 0.6931471805599453
