@@ -1,0 +1,98 @@
+"""`normalize`: one form for what looks the same, and no invisible characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from curate.documents import set_column
+from curate.steps.step import Signal, Step
+from curate.text import buffers, from_buffers
+
+
+class Normalize(Step):
+    """Clean whitespace and invisible characters, and compose Unicode (NFC).
+
+    Every kind of line end becomes a line feed and every kind of space a space. Control characters, byte order marks,
+    soft hyphens and zero-width spaces go; joiners (ZWJ, ZWNJ) stay, because Indic and Persian spelling needs them. Runs
+    of spaces inside lines are squeezed, trailing ones cut, at most one blank line stays in a row.
+    """
+
+    kind: ClassVar[str] = "normalize"
+    version: ClassVar[int] = 1
+    source: ClassVar[str] = (
+        "Unicode Standard Annex 15 (NFC); whitespace as in RefinedWeb (arXiv 2306.01116, at most two line feeds)"
+    )
+    SIGNALS: ClassVar[Mapping[str, Signal]] = {
+        "removed": Signal(pa.int32(), "characters of the text that were removed"),
+        "replaced": Signal(pa.int32(), "spaces and line ends of other kinds that became plain ones, or went"),
+        "composed": Signal(pa.bool_(), "whether NFC changed the text"),
+        "repaired": Signal(pa.bool_(), "whether misread UTF-8 was put right"),
+    }
+    changes_text: ClassVar[bool] = True
+
+    indentation: bool = Field(True, description="keep spaces and tabs at the beginning of lines (code, verse)")
+    fix_mojibake: bool = Field(False, description="put right UTF-8 that was once read as windows-1252")
+
+    def assets(self) -> dict[str, str]:
+        """The version of the Unicode database that composes."""
+        return {"unicode": unicodedata.unidata_version}
+
+    def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Changes `text`; a null text stays null."""
+        from curate.kernels.whitespace import clean
+
+        text = batch.column("text")
+        repaired = np.zeros(len(text), np.bool_)
+        if self.fix_mojibake:
+            text, repaired = _repaired(text)
+        data, offsets, removed, replaced, marked = clean(*buffers(text), self.indentation)
+        cleaned, composed = _composed(from_buffers(data, offsets), marked)
+        if text.null_count:
+            cleaned = pc.if_else(text.is_valid(), cleaned, pa.scalar(None, pa.string()))
+        batch = set_column(batch, "text", cleaned)
+        return self.with_signals(batch, removed=removed, replaced=replaced, composed=composed, repaired=repaired)
+
+
+def _composed(text: pa.Array, marked: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+    """(the texts in NFC, which of them changed); only those `marked` are looked at."""
+    changed = np.zeros(len(text), np.bool_)
+    values = {}
+    for index in np.flatnonzero(marked).tolist():
+        value = text[index].as_py()
+        if not unicodedata.is_normalized("NFC", value):
+            values[index] = unicodedata.normalize("NFC", value)
+            changed[index] = True
+    return _with_rows(text, values), changed
+
+
+def _repaired(text: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """(the texts without mojibake, which of them changed)."""
+    from curate.steps.mojibake import fix_mojibake
+
+    changed = np.zeros(len(text), np.bool_)
+    values = {}
+    # every misread sequence begins with one of the letters that are C3 82 to C3 B4 in UTF-8
+    suspects = pc.fill_null(pc.match_substring_regex(text, "[\u00c2-\u00f4]"), False)
+    for index in np.flatnonzero(suspects.to_numpy(zero_copy_only=False)).tolist():
+        value = text[index].as_py()
+        fixed = fix_mojibake(value)
+        if fixed != value:
+            values[index] = fixed
+            changed[index] = True
+    return _with_rows(text, values), changed
+
+
+def _with_rows(text: pa.Array, values: dict[int, str]) -> pa.Array:
+    """The texts with those at the indices in `values` (ascending) replaced."""
+    if not values:
+        return text
+    mask = np.zeros(len(text), np.bool_)
+    mask[list(values)] = True
+    return pc.replace_with_mask(text, pa.array(mask), pa.array(list(values.values()), pa.string()))
