@@ -106,7 +106,7 @@ def _columns(pipeline: Pipeline) -> list[Problem]:
     made: dict[str, set[str]] = {}
     for i, step in enumerate(pipeline.steps):
         for need in step.needs:
-            if need not in made and need not in DOCUMENT.names:
+            if need not in made and need not in (*DOCUMENT.names, *RAW.names):
                 problems.append(Problem(_where(pipeline, i), f"needs `{need}`, which no earlier step makes"))
         made[step.name] = set(step.signals())
         for j, rule in enumerate(step.rules):
@@ -169,6 +169,6 @@ def _output(pipeline: Pipeline) -> list[Problem]:
     if owner and owner["name"] != pipeline.name:
         what = f"`{out}` belongs to another pipeline, `{owner['name']}`"
         return [Problem(where, what, "choose another output, or give --force to take it over")]
-    if owner is None and out.is_dir() and any(out.iterdir()):
+    if owner is None and out.is_dir() and any(entry.name != ".store" for entry in out.iterdir()):
         return [Problem(where, f"`{out}` is not empty and no pipeline's output", "choose a new or an empty folder")]
     return []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
-from curate.errors import ConfigError, CurateError, InterruptedRun, Problem
+from curate.errors import ConfigError, CurateError, InterruptedRun
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -176,29 +178,16 @@ def _spread(arguments: list[str]) -> list[str]:
     return spread
 
 
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise InterruptedRun("", "stopped; what was committed is kept", "run the same command again to go on from there")
+
+
 def main() -> None:
     """The `curate` command. Errors are told in words; the exit code says their kind."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
-        app(_spread(sys.argv[1:]), standalone_mode=False)
+        app(_spread(sys.argv[1:]))
     except CurateError as error:
-        print(f"error: {error}" if not isinstance(error, ConfigError) else str(error), file=sys.stderr)
+        print(error if isinstance(error, ConfigError) else f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print(str(InterruptedRun("", "stopped")), file=sys.stderr)
-        sys.exit(InterruptedRun.exit_code)
-    except BrokenPipeError:
-        # the reader of our output has gone, as `head` does
-        sys.stdout = None  # type: ignore[assignment]
-        sys.exit(0)
-    except (typer.Exit, SystemExit) as done:
-        code = getattr(done, "exit_code", getattr(done, "code", 0))
-        sys.exit(code)
-    except Exception as error:
-        import click
-
-        if isinstance(error, click.ClickException):
-            print(str(ConfigError([Problem("", error.format_message(), "curate --help")])), file=sys.stderr)
-            sys.exit(2)
-        if isinstance(error, click.exceptions.Abort):
-            sys.exit(InterruptedRun.exit_code)
-        raise

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import json
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from curate.checks import check
 from curate.config import Overrides, read
-from curate.errors import ConfigError, CurateError, InterruptedRun, Problem
+from curate.errors import ConfigError, CurateError, Problem
 from curate.files import read_json, write_json
 from curate.inputs import open_files
 from curate.plan import Plan, Sample, make_plan
@@ -90,7 +89,7 @@ def _run(plan: Plan, workers: int, progress: Any) -> Any:
     from curate.run import check_quarantine, run, store_folder
 
     store = store_folder(plan)
-    with _lock(store), _stoppable(), progress, EXECUTORS[plan.pipeline.executor.kind](workers) as executor:
+    with _lock(store), progress, EXECUTORS[plan.pipeline.executor.kind](workers) as executor:
         write_json(
             store / "pipeline.json", {"name": plan.pipeline.name, "file": str(Path(plan.pipeline.file).absolute())}
         )
@@ -110,23 +109,6 @@ def _lock(store: Path) -> Iterator[None]:
                 str(store.parent), "another run is at work here", "wait for it, or choose another --output"
             ) from error
         yield
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run with words and exit code 4; what is committed stays."""
-
-    def stop(number: int, frame: Any) -> None:
-        raise InterruptedRun(
-            "", "stopped; what was committed is kept", "run the same command again to go on from there"
-        )
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _summary(plan: Plan, published: Any) -> list[str]:
