@@ -24,7 +24,7 @@ AS_IS, WHITESPACE, WORDS = 0, 1, 2
 _C1, _C2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
 _ADD1, _ADD2, _FIVE = np.uint64(0x52DCE729), np.uint64(0x38495AB5), np.uint64(5)
 _MIX1, _MIX2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
-_33 = np.uint64(33)
+_0, _1, _33 = np.uint64(0), np.uint64(1), np.uint64(33)
 
 
 def split_mix(seed: int, count: int) -> list[int]:
@@ -77,6 +77,15 @@ def murmur128(words: Hashes, size: int) -> tuple[Any, Any]:
 
 
 @kernel
+def fold_table(word: npt.NDArray[np.uint8], lower: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+    """Of each byte: 0 where it is no part of a word, its lower case where it is ASCII, else 255."""
+    fold = np.full(256, 255, np.uint8)
+    for byte in range(128):
+        fold[byte] = lower[byte] if word[byte] else 0
+    return fold
+
+
+@kernel
 def copy_text(data: Bytes, start: int, stop: int, out: Bytes) -> int:
     """Copy the bytes [start, stop) of `data` to `out`; how many."""
     for i in range(stop - start):
@@ -87,31 +96,40 @@ def copy_text(data: Bytes, start: int, stop: int, out: Bytes) -> int:
 @kernel
 def squeeze_whitespace(data: Bytes, start: int, stop: int, classes: npt.NDArray[np.uint16], out: Bytes) -> int:
     """`" ".join(text.split())` of the text [start, stop) of `data` to `out`; its bytes."""
-    space = np.zeros(256, np.uint8)
-    shown = np.zeros(256, np.uint8)
-    for byte in range(256):
-        space[byte] = byte < 128 and (classes[byte] & SPACE) != 0
-        shown[byte] = 32 if space[byte] else byte
-    size, i = 0, start
-    after_space = np.uint8(1)
-    while i < stop:
-        byte = data[i]
-        # all non-ASCII white space begins with one of C2, E1, E2, E3
-        if byte >= 0xC2 and byte <= 0xE3 and (byte == 0xC2 or byte >= 0xE1):
-            code, following = decode(data, i, stop)
-            if classes[code] & SPACE:
-                out[size] = 32
-                size += 1 - after_space
-                after_space = np.uint8(1)
-                i = following
-                continue
-        # without a branch on white space, which no processor can guess
-        is_space = space[byte]
-        out[size] = shown[byte]
-        size += 1 - (is_space & after_space)
-        after_space = is_space
-        i += 1
-    return size - 1 if size > 0 and after_space else size
+    # 1: ASCII white space; 2: begins all other white space; 0: the rest
+    kinds = np.zeros(256, np.uint8)
+    for code in range(128):
+        kinds[code] = 1 if classes[code] & SPACE else 0
+    for lead in (0xC2, 0xE1, 0xE2, 0xE3):
+        kinds[lead] = 2
+    # with unsigned positions numba leaves out the check for negative ones: three times as fast
+    i, end, size, after_space = np.uint64(start), np.uint64(stop), _0, _1
+    while i < end:
+        while i < end:
+            byte = data[i]
+            if byte >= 0x80:
+                break
+            # without a branch on white space, which no processor can guess
+            kind = np.uint64(kinds[byte])
+            out[size] = 32 if kind == _1 else byte
+            size += _1 - (kind & after_space)
+            after_space = kind
+            i += _1
+        while i < end:
+            byte = data[i]
+            if byte < 0x80:
+                break
+            kind = _0
+            if kinds[byte] == 2:
+                point, following = decode(data, np.int64(i), stop)
+                if classes[point] & SPACE:
+                    kind, byte = _1, np.uint8(32)
+                    i = np.uint64(following) - _1
+            out[size] = byte
+            size += _1 - (kind & after_space)
+            after_space = kind
+            i += _1
+    return np.int64(size) - 1 if size > _0 and after_space == _1 else np.int64(size)
 
 
 @kernel
@@ -141,17 +159,28 @@ def lower_words(
     data: Bytes, start: int, stop: int, word: npt.NDArray[np.uint8], lower: npt.NDArray[np.uint32], out: Bytes
 ) -> int:
     r"""The words (`\w+`, in simple lower case) of the text with a blank between two, to `out`; their bytes."""
-    size, i, in_word = 0, start, False
-    while i < stop:
-        code, i = decode(data, i, stop)
-        if not word[code]:
+    fold = fold_table(word, lower)
+    i, end, size, in_word = np.uint64(start), np.uint64(stop), np.int64(0), False
+    while i < end:
+        byte = fold[data[i]]
+        code, step = np.int64(byte), _1
+        if byte == 255:
+            code, following = decode(data, np.int64(i), stop)
+            step = np.uint64(following) - i
+            code = np.int64(lower[code]) if word[code] else 0
+        i += step
+        if code == 0:
             in_word = False
             continue
         if not in_word and size > 0:
             out[size] = 32
             size += 1
         in_word = True
-        size = encode(np.int64(lower[code]), out, size)
+        if code < 0x80:
+            out[size] = code
+            size += 1
+        else:
+            size = encode(code, out, size)
     return size
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import kernel
-from curate.kernels.hashing import mix64, split_mix
-from curate.kernels.shingles import Hashes, Lower, Word, fold_table, next_words, shingle
+from curate.kernels.hashing import fold_table, mix64, split_mix
+from curate.kernels.shingles import Hashes, Lower, Word, next_words, shingle
 from curate.text import Bytes, Offsets
 
 Signatures = npt.NDArray[np.uint32]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import kernel
-from curate.kernels.hashing import mix64
+from curate.kernels.hashing import fold_table, mix64
 from curate.kernels.unicode import decode
 from curate.text import Bytes, Offsets
 
@@ -22,16 +22,7 @@ Lower = npt.NDArray[np.uint32]
 _START = np.uint64(0xCBF29CE484222325)
 _STEP = np.uint64(0x9FB21C651E98DF25)
 _ORDER = np.uint64(0xD6E8FEB86659FD93)
-_32 = np.uint64(32)
-
-
-@kernel
-def fold_table(word: Word, lower: Lower) -> Word:
-    """Of each byte: 0 where it is no part of a word, its lower case where it is ASCII, else 255."""
-    fold = np.full(256, 255, np.uint8)
-    for byte in range(128):
-        fold[byte] = lower[byte] if word[byte] else 0
-    return fold
+_1, _32 = np.uint64(1), np.uint64(32)
 
 
 @kernel
@@ -42,20 +33,22 @@ def next_words(
 
     Returns where to go on and how many `out` holds.
     """
-    while i < stop and filled < len(out):
-        while i < stop and fold[data[i]] == 0:
-            i += 1
+    # with unsigned positions numba leaves out the check for negative ones
+    at, end, room = np.uint64(i), np.uint64(stop), len(out)
+    while at < end and filled < room:
+        while at < end and fold[data[at]] == 0:
+            at += _1
         value, begun = _START, False
-        while i < stop:
-            byte = fold[data[i]]
+        while at < end:
+            byte = fold[data[at]]
             if byte == 0:
                 break
             if byte < 128:
                 value = (value ^ np.uint64(byte)) * _STEP
-                i += 1
+                at += _1
             else:
-                code, following = decode(data, i, stop)
-                i = following
+                code, following = decode(data, np.int64(at), stop)
+                at = np.uint64(following)
                 if not word[code]:
                     break
                 value = (value ^ np.uint64(lower[code])) * _STEP
@@ -63,7 +56,7 @@ def next_words(
         if begun:
             out[filled] = (value ^ (value >> _32)) * _STEP
             filled += 1
-    return i, filled
+    return np.int64(at), filled
 
 
 @kernel
