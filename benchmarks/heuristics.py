@@ -1,0 +1,88 @@
+"""Heuristic filters, MB/s on one core: `python -m benchmarks.heuristics [--quick]`, against datatrove's chain.
+
+Ours: the steps `repetition` and `quality` (presets gopher, c4, fineweb) on Arrow batches, with all their signals and
+verdicts. Theirs: GopherRepetitionFilter, GopherQualityFilter, C4QualityFilter and FineWebQualityFilter, each of which
+stops at the first rule that fails. The same documents, in process on both sides, the peer on a share of them; compile
+and loading times are left out and printed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.common import parser, pin_to_one_core, report, run_peer, shared_file
+
+BATCH_ROWS = 256
+
+
+def documents(rows: int) -> list[pa.RecordBatch]:
+    """The first documents of the corpus as batches with a column `text`."""
+    table = pq.read_table(shared_file("corpus/debian_docs.parquet"), columns=["text"]).slice(0, rows)
+    return [
+        pa.record_batch([pa.array(batch.column(0).to_pylist(), pa.string())], names=["text"])
+        for batch in table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+    ]
+
+
+def ours(batches: Sequence[pa.RecordBatch]) -> tuple[float, float, int]:
+    """(seconds, seconds of the first batch with compilation, documents kept)."""
+    import polars as pl
+
+    from curate.steps import step_class
+
+    steps = [
+        step_class("repetition").model_validate({}),
+        step_class("quality").model_validate({"preset": ["gopher", "c4_datatrove", "fineweb"]}),
+    ]
+    rules = [pl.sql_expr(rule) for step in steps for rule in step.rule_table().values()]
+
+    def run(batch: pa.RecordBatch) -> int:
+        for step in steps:
+            batch = step.process(batch)
+        frame = pl.DataFrame(
+            {
+                f"{step.name}.{name}": batch.column(step.name).field(place)
+                for step in steps
+                for place, name in enumerate(step.signals())
+            }
+        )
+        return int(frame.select(pl.all_horizontal(*rules).sum()).item())
+
+    start = time.perf_counter()
+    run(batches[0])
+    first = time.perf_counter() - start
+    start = time.perf_counter()
+    kept = sum(run(batch) for batch in batches)
+    return time.perf_counter() - start, first, kept
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run both sides and print the ratio."""
+    quick = parser(__doc__).parse_args(arguments).quick
+    pin_to_one_core()
+    rows, peer_rows = (2000, 150) if quick else (8000, 600)
+    batches = documents(rows)
+    size = sum(batch.column(0).nbytes for batch in batches) / 1e6
+    runs = [ours(batches) for _ in range(3)]
+    seconds = sorted(run[0] for run in runs)[1]
+    peer = run_peer("heuristics_datatrove.py", [shared_file("corpus/debian_docs.parquet"), rows, peer_rows])
+    figures = [
+        (f"curate, {rows} documents, {size:.1f} MB", size / seconds, "MB/s"),
+        ("curate, first batch with compilation", runs[0][1], "s"),
+        (
+            f"datatrove, {peer_rows} of them, {peer['bytes'] / 1e6:.1f} MB",
+            peer["bytes"] / 1e6 / peer["seconds"],
+            "MB/s",
+        ),
+        ("datatrove, loading", peer["loading"], "s"),
+    ]
+    report(figures, figures[0][1] / figures[2][1])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
