@@ -17,11 +17,11 @@ import pyarrow as pa
 # `error` is null unless the record could not be read or a step failed on it: it is then quarantined.
 DOCUMENT = pa.schema(
     [
-        pa.field("row", pa.int32(), nullable=False),
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("row", pa.int32()),
+        pa.field("id", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("path", pa.string()),
+        pa.field("offset", pa.int64()),
         pa.field("url", pa.string()),
         pa.field("date", pa.string()),
         pa.field("lang", pa.string()),
