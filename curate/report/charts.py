@@ -1,0 +1,75 @@
+"""A histogram as inline SVG: bars beyond a bound in the colour of what is dropped, the bound as a dashed line."""
+
+from __future__ import annotations
+
+import math
+
+from curate.report.histograms import Histogram, Limit
+from curate.report.markup import number, text
+
+WIDTH, HEIGHT = 320, 90
+
+
+def chart(histogram: Histogram, meaning: str) -> str:
+    """A figure with the histogram, its range and its bounds in words."""
+    name = histogram.field.key
+    bounds = ", ".join(map(in_words, histogram.limits))
+    spoken = f"{name}: {histogram.count:,} documents from {number(histogram.least)} to {number(histogram.most)}"
+    spoken += f"; keeps {bounds}" if bounds else ""
+    missing = f" · {histogram.missing:,} not finite" if histogram.missing else ""
+    scale = " · logarithmic axis" if histogram.logarithmic else ""
+    first, last = histogram.bins[0], histogram.bins[-1]
+    keeps = f" · keeps {text(bounds)}" if bounds else ""
+    return (
+        f"<figure><figcaption><b>{text(histogram.field.name)}</b>{keeps}</figcaption>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{text(spoken)}">'
+        f"{_bars(histogram)}{_lines(histogram)}</svg>"
+        f'<div class="ends"><span>{number(max(first.left, histogram.least))}</span>'
+        f"<span>{number(min(last.right, histogram.most))}</span></div>"
+        f"<figcaption>{text(meaning)}{'<br>' if meaning else ''}{histogram.count:,} documents, {number(histogram.least)}"
+        f" to {number(histogram.most)}{missing}{scale}</figcaption></figure>\n"
+    )
+
+
+def in_words(limit: Limit) -> str:
+    """`≥ 50`."""
+    sign = (">" if limit.strict else "≥") if limit.above else ("<" if limit.strict else "≤")
+    return f"{sign} {number(limit.value)}"
+
+
+def _bars(histogram: Histogram) -> str:
+    highest = max(math.sqrt(each.count) for each in histogram.bins) or 1.0
+    parts = []
+    for each in histogram.bins:
+        if not each.count:
+            continue
+        left, right = _across(histogram, each.left), _across(histogram, each.right)
+        height = max(1.0, (HEIGHT - 2) * math.sqrt(each.count) / highest)
+        css = "fail" if each.fails else "pass" if histogram.limits else "free"
+        parts.append(
+            f'<rect class="{css}" x="{left:.1f}" y="{HEIGHT - height:.1f}" width="{max(right - left - 0.6, 0.8):.1f}" '
+            f'height="{height:.1f}"><title>{text(_span(each.left, each.right))}: {each.count:,}</title></rect>'
+        )
+    return "".join(parts)
+
+
+def _span(left: float, right: float) -> str:
+    return f"{number(left)} to {number(right)}"
+
+
+def _lines(histogram: Histogram) -> str:
+    lines = [f'<line class="base" x1="0" y1="{HEIGHT}" x2="{WIDTH}" y2="{HEIGHT}"/>']
+    for limit in histogram.limits:
+        if histogram.bins[0].left <= limit.value <= histogram.bins[-1].right:
+            # the edge between the bins: for whole numbers it lies halfway
+            x = _across(histogram, math.floor(limit.edge) + 0.5 if histogram.field.type == "integer" else limit.value)
+            lines.append(f'<line class="limit" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{HEIGHT}"/>')
+    return "".join(lines)
+
+
+def _across(histogram: Histogram, value: float) -> float:
+    low, high = histogram.bins[0].left, histogram.bins[-1].right
+    if histogram.logarithmic:
+        low = max(low, min(each.right for each in histogram.bins) / 2)
+        value, low, high = math.log(max(value, low)), math.log(low), math.log(high)
+    return WIDTH * (value - low) / (high - low)
