@@ -25,6 +25,8 @@ SCHEME = "python:"
 SMALLEST_MODULE = 4096
 SKIPPED_FOLDERS = frozenset({"test", "tests", "testing", "__pycache__", "idle_test", "_vendor"})
 TEXTS = {".md": "text", ".rst": "text", ".txt": "text", ".html": "html"}
+# lists for installers, not text
+SKIPPED_NAMES = frozenset({"entry_points.txt", "top_level.txt", "SOURCES.txt", "requires.txt", "dependency_links.txt"})
 LICENCES = ("license", "licence", "copying", "notice", "authors")
 
 
@@ -43,6 +45,8 @@ def environment_files() -> list[tuple[str, str, str]]:
 
 
 def _format(place: Path) -> str | None:
+    if place.name in SKIPPED_NAMES:
+        return None
     if place.name == "METADATA":
         return "metadata"
     if place.suffix == ".py":

@@ -18,7 +18,7 @@ from curate.readers.inflated import Inflated
 
 MAGICS = {b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 HEADER_BYTES = 64 << 10
-_START = re.compile(rb"(?:\A|(?<=\n))WARC/\d\.\d+\r?\n")
+_START = re.compile(rb"WARC/\d\.\d+\r?\n(?=[A-Za-z-]+:)")
 # line ends of the record before may have come into this one's frame
 _HEADER = re.compile(rb"[\r\n]*WARC/\d.*?\r?\n\r?\n", re.DOTALL)
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -127,6 +127,17 @@ def _sound_records(file: BinaryIO, codec: str | None, start: int, limit: int) ->
     if held is not None:
         end = _end_of(file, codec, held.at)
         yield held if end is not None else Lost(held.at, "a record that is cut off")
+        if end is not None and _goes_on(file, end):
+            yield Lost(end, "what is no record, or the beginning of one,")
+
+
+def _goes_on(file: BinaryIO, end: int) -> bool:
+    """Whether anything but padding lies behind byte `end`, where the last record ends."""
+    file.seek(end)
+    while block := file.read(READ_BYTES):
+        if block.strip(b"\0\r\n"):
+            return True
+    return False
 
 
 def _read(found: Any, limit: int) -> Record | Lost:
@@ -210,7 +221,7 @@ def _next_record(file: BinaryIO, codec: str | None, start: int) -> int | None:
             if found >= start and (codec is None or _frame_begins(file, codec, found)):
                 return found
         file.seek(base + len(window))
-        kept = window[-16:]
+        kept = window[-64:]
         base += len(window) - len(kept)
     return None
 

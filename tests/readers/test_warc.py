@@ -1,0 +1,194 @@
+"""WARC files, sound and damaged: every record is a document, counted as skipped, or named in an error."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import lz4.frame
+import pytest
+import zstandard
+
+from curate.readers import FORMATS, format_of
+from curate.readers.http_body import decode, join_chunks
+from curate.readers.reader import Piece, ReadSettings, Tally
+
+PACKERS = {".warc": bytes, ".warc.gz": gzip.compress, ".warc.zst": zstandard.compress, ".warc.lz4": lz4.frame.compress}
+
+
+def read(path: Path, format: str | None = None, **settings: Any) -> tuple[list[dict[str, Any]], Tally]:
+    format = format or format_of(str(path)) or "warc"
+    tally = Tally()
+    batches = FORMATS[format].read(Piece(str(path)), ReadSettings("web", format, **settings), tally)
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    assert [row["row"] for row in rows] == list(range(len(rows)))
+    assert all((row["error"] is None) != (row.get("content") is None and row["text"] is None) for row in rows)
+    assert len({row["offset"] for row in rows}) == len(rows)
+    return rows, tally
+
+
+def record(number: int, body: bytes, *, kind: str = "response", length: int | None = None, http: str = "") -> bytes:
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n{http}\r\n".encode()
+        if kind == "response"
+        else b""
+    )
+    block = head + body
+    return (
+        f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Record-ID: <urn:uuid:{number}>\r\nWARC-Date: 2020-01-01T00:00:00Z\r\n"
+        f"WARC-Target-URI: http://e.com/{number}\r\n"
+        f"Content-Type: {'application/http; msgtype=response' if kind == 'response' else 'text/plain'}\r\n"
+        f"Content-Length: {len(block) if length is None else length}\r\n\r\n"
+    ).encode() + block + b"\r\n\r\n"  # fmt: skip
+
+
+BODIES = [b"<p>" + bytes([65 + i]) * (500 + i) for i in range(4)]
+
+
+def ids(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["id"].removeprefix("urn:uuid:") for row in rows if row["error"] is None]
+
+
+def errors(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["error"] for row in rows if row["error"] is not None]
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("whole", [False, True])
+def test_every_way_to_store_the_same_records(tmp_path: Path, suffix: str, whole: bool) -> None:
+    plain = [record(i, body) for i, body in enumerate(BODIES)]
+    pack = PACKERS[suffix]
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(pack(b"".join(plain)) if whole else b"".join(map(pack, plain)))
+    rows, tally = read(path)
+    assert ids(rows) == ["0", "1", "2", "3"] and not errors(rows) and not tally.skipped
+    assert [row["content"] for row in rows] == BODIES
+    assert rows[1]["url"] == "http://e.com/1" and rows[1]["date"] == "2020-01-01T00:00:00Z"
+    assert (rows[1]["media_type"], rows[1]["charset"]) == ("text/html", "utf-8")
+    stored = plain if whole else [pack(part) for part in plain]
+    assert [row["offset"] for row in rows] == [sum(map(len, stored[:i])) for i in range(4)]
+
+
+def test_damage_costs_only_what_it_hits(tmp_path: Path) -> None:
+    plain = [record(i, body) for i, body in enumerate(BODIES)]
+    packed = [gzip.compress(part) for part in plain]
+    flipped = bytearray(packed[1])
+    flipped[100] ^= 0xFF
+    checksum = bytearray(packed[1])
+    checksum[-6] ^= 0xFF
+    long, short = record(1, BODIES[1], length=700), record(1, BODIES[1], length=100)
+    huge, negative = record(1, BODIES[1], length=10**12), record(1, BODIES[1], length=-5)
+    around = {".warc": (plain[0], plain[2] + plain[3]), ".warc.gz": (packed[0], packed[2] + packed[3])}
+    cases: list[tuple[str, bytes, list[str], int]] = [
+        # what lies between records 0 and 2, which documents are read, where the damage starts
+        (".warc.gz", bytes(flipped), ["0", "2", "3"], len(packed[0])),
+        (".warc.gz", bytes(checksum), ["0", "2", "3"], len(packed[0])),
+        (".warc.gz", b"garbage!!" * 20, ["0", "2", "3"], len(packed[0])),
+        (".warc.gz", gzip.compress(b"no record\r\n"), ["0", "2", "3"], len(packed[0])),
+        (".warc.gz", packed[1][:-40], ["0", "2", "3"], len(packed[0])),
+        (".warc.gz", gzip.compress(long), ["0", "2", "3"], len(packed[0])),
+        (".warc.gz", gzip.compress(short), ["0", "2", "3"], len(packed[0])),
+        (".warc", long, ["0", "2", "3"], len(plain[0])),
+        (".warc", short, ["0", "2", "3"], len(plain[0])),
+        (".warc", huge, ["0", "2", "3"], len(plain[0])),
+        (".warc", negative, ["0", "2", "3"], len(plain[0])),
+        (".warc", b"garbage\r\n" * 5, ["0", "2", "3"], len(plain[0])),
+        (".warc", b"\0\1\2" * 700_000, ["0", "2", "3"], len(plain[0])),
+    ]
+    for number, (suffix, between, readable, at) in enumerate(cases):
+        path = tmp_path / f"{number}{suffix}"
+        path.write_bytes(around[suffix][0] + between + around[suffix][1])
+        rows, _ = read(path)
+        assert ids(rows) == readable, number
+        assert [row["offset"] for row in rows if row["error"]] == [at], number
+        assert f"byte {at}" in errors(rows)[0], number
+        assert [row["content"] for row in rows if not row["error"]] == [BODIES[int(name)] for name in readable], number
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("cut", [1, 30, 200])
+def test_a_file_that_is_cut_off(tmp_path: Path, suffix: str, cut: int) -> None:
+    parts = [PACKERS[suffix](record(i, body)) for i, body in enumerate(BODIES)]
+    cut = min(cut, len(parts[3]) - 10)
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(b"".join(parts)[:-cut])
+    rows, _ = read(path)
+    if suffix == ".warc" and cut == 1:  # a line end is missing, the record is whole
+        assert ids(rows) == ["0", "1", "2", "3"] and not errors(rows)
+        return
+    assert ids(rows)[:3] == ["0", "1", "2"] and len(rows) == 4
+    assert errors(rows) and rows[3]["offset"] == sum(map(len, parts[:3]))
+
+
+def test_every_real_file_is_read(shared_data: Path) -> None:
+    documents, lost = {}, {}
+    for path in sorted(shared_data.glob("warc/*/*")):
+        if path.name != "LICENSE":
+            rows, _ = read(path)
+            documents[path.name], lost[path.name] = len(ids(rows)), len(errors(rows))
+    assert documents == {
+        "sample-0000.warc.gz": 24, "html_pages_a.warc.gz": 296, "block-sized-records.warc": 0, "warcfile.warc.gz": 16,
+        "warcfile.warc.lz4": 16, "whirlwind.warc.gz": 1, "whirlwind.warc.wat.gz": 0, "whirlwind.warc.wet.gz": 1,
+        "bad.arc": 0, "example-bad-non-chunked.warc.gz": 1, "example-bad.warc.gz.bad": 1, "example-digest.warc": 0,
+        "example-iana.org-chunked.warc": 1, "example-resource.warc.gz": 1, "example-space-in-target-uri.warc.gz": 0,
+        "example-space-in-url.arc": 0, "example-trunc.warc": 0, "example-wget-bad-target-uri.warc.gz": 3,
+        "example-wrong-chunks.warc.gz": 1, "example.arc": 1, "example.arc.gz": 1, "example.warc": 1,
+        "example.warc.gz": 1, "post-test.warc.gz": 0,
+    }  # fmt: skip
+    assert {name: count for name, count in lost.items() if count} == {
+        "bad.arc": 1, "example-space-in-url.arc": 1, "example-trunc.warc": 1
+    }  # fmt: skip
+
+
+def test_what_is_skipped_is_counted_by_kind(shared_data: Path) -> None:
+    _, tally = read(shared_data / "warc/webrecorder__warcio/example-bad.warc.gz.bad")
+    assert tally.skipped == {"warcinfo": 1, "request": 2, "revisit": 1, "response status 302": 1}
+    _, tally = read(shared_data / "warc/webrecorder__warcio/post-test.warc.gz")
+    assert tally.skipped == {"request": 3, "response type application/json": 3}
+
+
+def test_wet_gives_text(shared_data: Path) -> None:
+    rows, _ = read(shared_data / "warc/commoncrawl__whirlwind-python/whirlwind.warc.wet.gz", "wet")
+    assert rows[0]["text"].startswith("Escopete") and "content" not in rows[0]
+    rows, _ = read(shared_data / "warc/commoncrawl__whirlwind-python/whirlwind.warc.wet.gz", "warc")
+    assert rows[0]["text"].startswith("Escopete") and rows[0]["content"] is None
+
+
+def test_limits(tmp_path: Path) -> None:
+    path = tmp_path / "x.warc"
+    bomb = gzip.compress(b"<p>" + b"x" * 5_000_000)
+    parts = [record(0, b"x" * 30_000), record(1, b"<p>fine"), record(2, bomb, http="Content-Encoding: gzip\r\n")]
+    path.write_bytes(b"".join(parts))
+    rows, _ = read(path, max_document_bytes=20_000)
+    assert ids(rows) == ["1"] and len(errors(rows)) == 2
+    assert rows[0]["id"] == "urn:uuid:0" and "30" in rows[0]["error"] and "limit" in rows[2]["error"]
+
+
+def test_invalid_utf8_in_a_conversion(tmp_path: Path) -> None:
+    path = tmp_path / "x.wet"
+    path.write_bytes(record(0, b"a\xff\0b", kind="conversion"))
+    rows, tally = read(path)
+    assert rows[0]["text"] == "a\ufffd\0b" and tally.replaced == 1
+
+
+def test_empty_and_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "x.warc.gz").write_bytes(b"")
+    assert read(tmp_path / "x.warc.gz")[0] == []
+    with pytest.raises(OSError):
+        read(tmp_path / "none.warc.gz")
+    (tmp_path / "y.warc").write_bytes(b"<html>this is no archive")
+    rows, _ = read(tmp_path / "y.warc")
+    assert len(errors(rows)) == 1
+
+
+def test_bodies() -> None:
+    chunked = b"3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n"
+    assert join_chunks(chunked) == b"abcdefg"
+    assert join_chunks(b"<html>never chunked") == b"<html>never chunked"
+    assert join_chunks(b"3\r\nabc\r\n10\r\ncut off") == b"abccut off"
+    assert decode(gzip.compress(b"abc") + b"junk", "", "gzip", 100) == b"abc"
+    assert decode(gzip.compress(b"abc" * 1000)[:30], "", "gzip", 10_000).startswith(b"abc")
+    assert decode(b"plain already", "", "gzip", 100) == b"plain already"
+    assert decode(zstandard.compress(b"abc"), "", "zstd", 100) == b"abc"
+    assert len(decode(gzip.compress(b"a" * 1_000_000), "", "gzip", 100)) == 101
