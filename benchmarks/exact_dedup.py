@@ -26,10 +26,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = head(Path(folder), 4000 if options.quick else 14531)
         size = megabytes(path)
-        compiling = warm_up(ExactDedup())
+        default, plain = ExactDedup.model_validate({}), ExactDedup.model_validate({"normalize": "none"})
+        compiling = warm_up(default)
         out = Path(folder) / "kept.arrow" if options.job == "file" else None
-        ours, dropped = timed(ExactDedup(), path, 5, out)
-        as_is, dropped_as_is = timed(ExactDedup(normalize="none"), path, 5, out)
+        ours, dropped = timed(default, path, 5, out)
+        as_is, dropped_as_is = timed(plain, path, 5, out)
         peer = run_peer("datatrove_exact.py", [path, 3 if out is None else 1, options.job])
     rows = [
         ("text", size, "MB"),

@@ -27,7 +27,7 @@ def main() -> None:
     options = arguments.parse_args()
     pin_to_one_core()
     full, quick, rounds = SIZES[options.peer]
-    step = MinhashDedup()
+    step = MinhashDedup.model_validate({})
     with tempfile.TemporaryDirectory() as folder:
         path = head(Path(folder), quick if options.quick else full)
         size = megabytes(path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +182,13 @@ def test_settings() -> None:
         MinhashDedup(keep="shortest")
     with pytest.raises(ValidationError):
         MinhashDedup(threshold=1.5)
+
+
+def test_no_units_and_no_rows() -> None:
+    assert dedup_texts(MinhashDedup(), []) == []
+    assert [len(table) for table in dedup_texts(MinhashDedup(), [pa.array([], pa.string())] * 2)] == [0, 0]
+
+
+def test_importing_the_steps_is_light() -> None:
+    code = "import curate.dedup.exact, curate.dedup.minhash, curate.dedup.verify, sys; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
