@@ -26,7 +26,7 @@ class MinhashDedup(GlobalStep):
     more than 64 candidates those are compared whose signatures agree most.
 
     `resolve` holds at most `memory` and as minimum: 4 bytes a document, one unit's signatures, the shingles of one
-    document and its candidate, and about 1 kB for each document of the largest set that is linked through buckets. On
+    document and its candidate, and about 1.2 kB for each document of the largest set that is linked through buckets. On
     disk: 12 bytes a band and document, and for documents in a bucket with others their shingles, 8 bytes each.
     """
 
