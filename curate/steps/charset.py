@@ -6,6 +6,8 @@ import codecs
 import re
 
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+# what browsers read under these names: the vendors' supersets
+WIDER = {"shift_jis": "cp932", "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs"}
 # Encodings whose every byte is ASCII: valid UTF-8 says nothing about them.
 _ESCAPES = b"\x1b"
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-zA-Z0-9_:.-]{2,40})", re.IGNORECASE)
@@ -43,7 +45,10 @@ def _python_name(label: str | None) -> str | None:
     name = map_encoding_to_html5(label, False) if label else None
     try:
         # a page that could be searched for `charset=` is not in UTF-16, whatever it says
-        return None if name is None or name.startswith("utf-16") else codecs.lookup(name).name
+        if name is None or name.startswith("utf-16"):
+            return None
+        name = codecs.lookup(name).name
+        return WIDER.get(name, name)
     except LookupError:
         return None
 
