@@ -6,13 +6,54 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
+from curate.text import Bytes
 
 Hashes = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.int32]
 
-# FNV-1a, over bytes or code points; the golden ratio spreads its bits over a table
-BASIS, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+# an odd number near 2**64 / golden ratio: it spreads the bits of what it multiplies
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(29)
+
+
+@loop
+def eight_bytes(data: Bytes, at: int) -> np.uint64:
+    """The bytes `data[at:at + 8]` as one little-endian number; one instruction, if the index is unsigned."""
+    i = np.uint64(at)
+    low = np.uint64(data[i]) | np.uint64(data[i + np.uint64(1)]) << np.uint64(8)
+    low |= np.uint64(data[i + np.uint64(2)]) << np.uint64(16) | np.uint64(data[i + np.uint64(3)]) << np.uint64(24)
+    low |= np.uint64(data[i + np.uint64(4)]) << np.uint64(32) | np.uint64(data[i + np.uint64(5)]) << np.uint64(40)
+    return low | np.uint64(data[i + np.uint64(6)]) << np.uint64(48) | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
+
+
+@loop
+def hash_range(data: Bytes, start: int, stop: int) -> np.uint64:
+    """A 64-bit hash of `data[start:stop]`, never 0: eight bytes at a time, each step a bijection of the state."""
+    value = np.uint64(stop - start) * GOLDEN
+    i = start
+    while i + 8 <= stop:
+        value = (value ^ eight_bytes(data, i)) * GOLDEN
+        value ^= value >> _SHIFT
+        i += 8
+    rest = np.uint64(0)
+    if i < stop:
+        if i + 8 <= len(data):
+            rest = eight_bytes(data, i) & ((np.uint64(1) << np.uint64(8 * (stop - i))) - np.uint64(1))
+        else:
+            for k in range(i, stop):
+                rest |= np.uint64(data[k]) << np.uint64(8 * (k - i))
+    value = (value ^ rest) * GOLDEN
+    value ^= value >> _SHIFT
+    return value if value != np.uint64(0) else np.uint64(1)
+
+
+@loop
+def characters_in(data: Bytes, start: int, stop: int) -> int:
+    """How many code points `data[start:stop]` has."""
+    found = 0
+    for i in range(start, stop):
+        found += (data[i] & 0xC0) != 0x80
+    return found
 
 
 @loop
@@ -26,9 +67,7 @@ def power_of_two(least: int) -> int:
 
 @loop
 def add(seen: Hashes, size: int, value: np.uint64) -> bool:
-    """Put a hash into an open table of which `size` slots (a power of two) are in use; whether it was there."""
-    if value == np.uint64(0):
-        value = np.uint64(1)
+    """Put a hash (not 0) into an open table of which `size` slots (a power of two) are in use; whether it was there."""
     mask = np.uint64(size - 1)
     slot = (value * GOLDEN >> np.uint64(20)) & mask
     while seen[slot] != np.uint64(0) and seen[slot] != value:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
-from curate.kernels.groups import BASIS, PRIME, Counts, Hashes, add, group, power_of_two
+from curate.kernels.groups import Counts, Hashes, add, characters_in, group, hash_range, power_of_two
+from curate.kernels.hashing import encode
 from curate.kernels.lines import Classes, ends_with_ellipsis, line_end, sentences, strip
 from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, phrases_in
 from curate.kernels.unicode import ALNUM, ALPHA, DIGIT, LOWER, SPACE, SYMBOL, TERMINAL, UPPER, decode, tables
@@ -52,12 +53,14 @@ def quality_signals(
     table = tables()
     marks = np.zeros((texts, 3), np.int64)  # of each text: # signs, ellipses, newlines
     seen = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
+    # a lower case may take one byte more than its upper case
+    folded = np.zeros(2 * most_bytes + 8, np.uint8)
     room = most_words + 1
     slots = np.empty(power_of_two(2 * room), np.int32)
     _characters(data, offsets, table.classes, marks, signals)
     _lines(data, offsets, *words, table.classes, short_line_length, marks, seen, signals)
     _words(
-        data, *words, table.classes, table.lower, _stop_table(stop_words), np.zeros(_STOP_SLOTS, np.int64), marks,
+        data, *words, table.classes, table.lower, _stop_table(stop_words), np.zeros(_STOP_SLOTS, np.int64), folded, marks,
         np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32), slots,
         np.empty(room, np.uint64), np.empty(room, np.int32), signals,
     )  # fmt: skip
@@ -65,23 +68,17 @@ def quality_signals(
 
 
 def _stop_table(stop_words: Sequence[str]) -> Hashes:
-    """An open table of the hashes (over code points, as words are hashed below) of the stop words."""
+    """An open table of the hashes of the stop words."""
     table = np.zeros(_STOP_SLOTS, np.uint64)
     for word in stop_words:
-        value = _hash_code_points(word)
+        raw = np.frombuffer(word.encode(), np.uint8)
+        value = int(hash_range(raw, 0, len(raw)))
         slot = value & (_STOP_SLOTS - 1)
         while table[slot] not in (0, value):
             slot = (slot + 1) & (_STOP_SLOTS - 1)
         table[slot] = value
     table.flags.writeable = False
     return table
-
-
-def _hash_code_points(word: str) -> int:
-    value = int(BASIS)
-    for char in word:
-        value = (value ^ ord(char)) * int(PRIME) & 0xFFFFFFFFFFFFFFFF
-    return value
 
 
 @loop
@@ -174,27 +171,55 @@ def _fineweb_lines(
     lines, punctuated, brief, copied = 0, 0, 0, 0
     i = lo
     while i < hi:
-        begin, value, length, blank = i, BASIS, 0, True
+        begin = i
         while i < hi and data[i] != 10:
-            byte = data[i]
-            value = (value ^ np.uint64(byte)) * PRIME
-            length += (byte & 0xC0) != 0x80
-            if blank and (byte & 0xC0) != 0x80:
-                blank = (classes[decode(data, i, hi)[0]] & SPACE) != 0
             i += 1
-        if not blank:
+        if not _is_blank(data, begin, i, classes):
             lines += 1
             code = decode(data, previous(data, begin, i), i)[0]
             punctuated += (classes[code] & TERMINAL) != 0
-            brief += length <= short
-            if add(seen, size, value):
-                copied += length
+            # four bytes a character at most
+            brief += i - begin <= short or (i - begin <= 4 * short and characters_in(data, begin, i) <= short)
+            if add(seen, size, hash_range(data, begin, i)):
+                copied += characters_in(data, begin, i)
         i += 1
     if lines:
         row[0] = lines
         row[1] = punctuated / lines
         row[2] = brief / lines
         row[3] = copied / characters
+
+
+@loop
+def _is_blank(data: Bytes, lo: int, hi: int, classes: Classes) -> bool:
+    while lo < hi:
+        code, lo = decode(data, lo, hi)
+        if not classes[code] & SPACE:
+            return False
+    return True
+
+
+@loop
+def _word_classes(data: Bytes, lo: int, hi: int, classes: Classes) -> tuple[int, int, int]:
+    """The classes that any character of a word has, those that all have, and how many characters there are."""
+    any_of, all_of, length = np.int64(0), np.int64(0xFFFF), 0
+    while lo < hi:
+        code, lo = decode(data, lo, hi)
+        classed = np.int64(classes[code])
+        any_of |= classed
+        all_of &= classed
+        length += 1
+    return any_of, all_of, length
+
+
+@loop
+def _fold(data: Bytes, lo: int, hi: int, lower: npt.NDArray[np.uint32], folded: Bytes) -> int:
+    """Write a word in lower case at the start of `folded`; its bytes."""
+    size = 0
+    while lo < hi:
+        code, lo = decode(data, lo, hi)
+        size = encode(np.int64(lower[code]), folded, size)
+    return size
 
 
 @loop
@@ -207,6 +232,7 @@ def _words(
     lower: npt.NDArray[np.uint32],
     stop_words: Hashes,
     met: npt.NDArray[np.int64],
+    folded: Bytes,
     marks: npt.NDArray[np.int64],
     code_of: Hashes,
     number: Counts,
@@ -222,15 +248,12 @@ def _words(
             continue
         words, letters, alpha, caps, distinct, total = 0, 0, 0, 0, 0, 0
         for w in range(first[text], first[text + 1]):
-            i, hi = np.int64(start[w]), np.int64(stop[w])
-            value, length, any_of, all_of = BASIS, 0, np.int64(0), np.int64(0xFFFF)
-            while i < hi:
-                code, i = decode(data, i, hi)
-                classed = np.int64(classes[code])
-                any_of |= classed
-                all_of &= classed
-                value = (value ^ np.uint64(lower[code])) * PRIME
-                length += 1
+            lo, hi = np.int64(start[w]), np.int64(stop[w])
+            any_of, all_of, length = _word_classes(data, lo, hi, classes)
+            if any_of & UPPER or length < hi - lo:
+                value = hash_range(folded, 0, _fold(data, lo, hi, lower, folded))
+            else:
+                value = hash_range(data, lo, hi)
             alpha += (any_of & ALPHA) != 0
             caps += (any_of & UPPER) != 0 and (any_of & LOWER) == 0
             if not all_of & SYMBOL:

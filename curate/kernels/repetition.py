@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
-from curate.kernels.groups import BASIS, PRIME, Counts, Hashes, add, group, power_of_two
-from curate.kernels.unicode import SPACE, decode, tables
-from curate.kernels.words import Words, previous
+from curate.kernels.groups import Counts, Hashes, add, characters_in, group, hash_range, power_of_two
+from curate.kernels.lines import strip
+from curate.kernels.unicode import tables
+from curate.kernels.words import Words
 from curate.text import Bytes, Offsets
 
 Signals = npt.NDArray[np.float64]
@@ -59,6 +60,7 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
         np.empty(slots, np.int32),
         np.empty(most_words + 1, np.uint64),
         np.empty(most_words + 1, np.int32),
+        np.empty(most_bytes + 1, np.int32),
         signals,
     )
     return signals
@@ -80,6 +82,7 @@ def _all(
     slots: Counts,
     keys: Hashes,
     count: Counts,
+    breaks: Counts,
     signals: Signals,
 ) -> None:
     for text in range(len(offsets) - 1):
@@ -87,18 +90,19 @@ def _all(
         characters, newlines = 0, 0
         for i in range(lo, hi):
             characters += (data[i] & 0xC0) != 0x80
+            breaks[newlines] = i
             newlines += data[i] == _NEWLINE
         if characters == 0:
             continue
         row = signals[text]
         row[0] = characters
-        _repeated_parts(data, lo, hi, 1, newlines, seen, characters, row[1:3])
-        inner, outer = _strip(data, lo, hi, classes)
-        _repeated_parts(data, inner, outer, 2, newlines, seen, characters, row[3:5])
+        _repeated_parts(data, lo, hi, 1, breaks[:newlines], seen, characters, row[1:3])
+        inner, outer = strip(data, lo, hi, classes)
+        _repeated_parts(data, inner, outer, 2, breaks[:newlines], seen, characters, row[3:5])
         begin, size = first[text], first[text + 1] - first[text]
         for k in range(size):
             alive[k] = k
-        _read_words(data, start, stop, begin, size, code, chars)
+        _read_words(data, start, stop, begin, size, characters == hi - lo, code, chars)
         living, groups = group(code, alive, size, number, slots, keys, count)
         for n in range(2, 11):
             if size < n:
@@ -113,68 +117,54 @@ def _all(
 
 @loop
 def _repeated_parts(
-    data: Bytes, lo: int, hi: int, run: int, newlines: int, seen: Hashes, characters: int, out: Signals
+    data: Bytes, lo: int, hi: int, run: int, breaks: Counts, seen: Hashes, characters: int, out: Signals
 ) -> None:
-    """Of the parts between `run` newlines or more: out[0] the share of duplicates, out[1] that of their characters."""
-    size = power_of_two(2 * newlines // run + 4)
+    """Of the parts between `run` newlines or more: out[0] the share of duplicates, out[1] that of their characters.
+
+    `breaks` are the newlines of the text, of which `data[lo:hi]` is a part.
+    """
+    size = power_of_two(2 * len(breaks) + 4)
     for slot in range(size):
         seen[slot] = 0
     parts, copies, copied = 0, 0, 0
-    i = lo
+    begin, k = lo, 0
+    while k < len(breaks) and breaks[k] < lo:
+        k += 1
     while True:
-        value, length = BASIS, 0
-        ended = True
-        while i < hi:
-            byte = data[i]
-            if byte == _NEWLINE:
-                behind = i + 1
-                while behind < hi and data[behind] == _NEWLINE:
-                    behind += 1
-                if behind - i >= run:
-                    i = behind
-                    ended = False
-                    break
-            value = (value ^ np.uint64(byte)) * PRIME
-            length += (byte & 0xC0) != 0x80
-            i += 1
+        # the next run of newlines that is long enough, or the end
+        end, behind = hi, hi
+        while k < len(breaks) and breaks[k] < hi:
+            at = np.int64(breaks[k])
+            after = at + 1
+            k += 1
+            while k < len(breaks) and breaks[k] == after and after < hi:
+                after += 1
+                k += 1
+            if after - at >= run:
+                end, behind = at, after
+                break
         parts += 1
-        if add(seen, size, value):
+        if add(seen, size, hash_range(data, begin, end)):
             copies += 1
-            copied += length
-        if ended:
+            copied += characters_in(data, begin, end)
+        if end == hi and behind == hi:
             break
+        begin = behind
     out[0] = copies / parts
     out[1] = copied / characters
 
 
 @loop
-def _strip(data: Bytes, lo: int, hi: int, classes: npt.NDArray[np.uint16]) -> tuple[int, int]:
-    """The text without white space at its ends."""
-    while lo < hi:
-        code, after = decode(data, lo, hi)
-        if not classes[code] & SPACE:
-            break
-        lo = after
-    while lo < hi:
-        at = previous(data, lo, hi)
-        if not classes[decode(data, at, hi)[0]] & SPACE:
-            break
-        hi = at
-    return lo, hi
-
-
-@loop
-def _read_words(data: Bytes, start: Counts, stop: Counts, begin: int, size: int, code: Hashes, chars: Counts) -> None:
+def _read_words(
+    data: Bytes, start: Counts, stop: Counts, begin: int, size: int, ascii_only: bool, code: Hashes, chars: Counts
+) -> None:
     """The hash of each of `size` words to `code`, the characters of all words before it to `chars`."""
     total = 0
     for k in range(size):
         chars[k] = total
-        value = BASIS
-        for i in range(np.int64(start[begin + k]), np.int64(stop[begin + k])):
-            byte = data[i]
-            value = (value ^ np.uint64(byte)) * PRIME
-            total += (byte & 0xC0) != 0x80
-        code[k] = value
+        lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
+        code[k] = hash_range(data, lo, hi)
+        total += hi - lo if ascii_only else characters_in(data, lo, hi)
     chars[size] = total
 
 

@@ -1,6 +1,6 @@
 """Words that the general rules of the splitter would get wrong: contractions, abbreviations, emoticons, units.
 
-A special is looked up by the 64-bit FNV-1a hash of its bytes, in an open table, after a filter on its first byte and
+A special is looked up by the 64-bit hash of its bytes, in an open table, after a filter on its first byte and
 length. The splits agree with spaCy 3.8's English tables (lang/en/tokenizer_exceptions.py, MIT) for words seen in text.
 """
 
@@ -10,12 +10,10 @@ import functools
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
 from curate.kernels import loop
+from curate.kernels.groups import Hashes, hash_range
 from curate.text import Bytes
-
-Hashes = npt.NDArray[np.uint64]
 
 # No special is longer, in bytes.
 LONGEST = 15
@@ -71,13 +69,13 @@ def specials() -> Hashes:
     table = np.zeros(UNIT_HASHES + UNIT_SLOTS, np.uint64)
     for word, cuts in _splits().items():
         raw = word.encode()
-        slot = _free_slot(table[:SLOTS], fnv1a(raw))
-        table[slot] = fnv1a(raw)
+        slot = _free_slot(table[:SLOTS], _hash(word))
+        table[slot] = _hash(word)
         table[VALUES + slot] = sum(len(word[:cut].encode()) << (8 * place) for place, cut in enumerate(cuts))
         table[LENGTHS + raw[0]] |= np.uint64(1 << len(raw))
     units = table[UNIT_HASHES:]
     for unit in UNITS.split():
-        units[_free_slot(units, fnv1a(unit.encode()))] = fnv1a(unit.encode())
+        units[_free_slot(units, _hash(unit))] = _hash(unit)
     table.flags.writeable = False
     return table
 
@@ -105,12 +103,9 @@ def _splits() -> dict[str, tuple[int, ...]]:
     return {word: cuts for word, cuts in found.items() if word not in whole and len(word.encode()) <= LONGEST}
 
 
-def fnv1a(raw: bytes) -> int:
-    """The 64-bit FNV-1a hash of some bytes; never 0."""
-    value = 0xCBF29CE484222325
-    for byte in raw:
-        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-    return value or 1
+def _hash(word: str) -> int:
+    raw = np.frombuffer(word.encode(), np.uint8)
+    return int(hash_range(raw, 0, len(raw)))
 
 
 def _free_slot(hashes: Hashes, value: int) -> int:
@@ -118,15 +113,6 @@ def _free_slot(hashes: Hashes, value: int) -> int:
     while hashes[slot] not in (0, value):
         slot = (slot + 1) & (len(hashes) - 1)
     return slot
-
-
-@loop
-def hash_bytes(data: Bytes, start: int, stop: int) -> np.uint64:
-    """The 64-bit FNV-1a hash of `data[start:stop]`; never 0."""
-    value = np.uint64(0xCBF29CE484222325)
-    for i in range(start, stop):
-        value = (value ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
-    return value if value != np.uint64(0) else np.uint64(1)
 
 
 @loop
@@ -152,11 +138,11 @@ def find_special(data: Bytes, start: int, stop: int, special: Hashes) -> int:
     """The split points of `data[start:stop]` if it is a special word (0: keep it whole), else -1."""
     if start >= stop or not may_be_special(data, start, stop, special):
         return -1
-    slot = _find(special, 0, SLOTS, hash_bytes(data, start, stop))
+    slot = _find(special, 0, SLOTS, hash_range(data, start, stop))
     return np.int64(special[VALUES + slot]) if slot >= 0 else -1
 
 
 @loop
 def is_unit(data: Bytes, start: int, stop: int, special: Hashes) -> bool:
     """Whether `data[start:stop]` is a unit of measure."""
-    return _find(special, UNIT_HASHES, UNIT_SLOTS, hash_bytes(data, start, stop)) >= 0
+    return _find(special, UNIT_HASHES, UNIT_SLOTS, hash_range(data, start, stop)) >= 0

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.kernels import loop
-from curate.kernels.specials import Hashes, find_special, is_unit, may_be_special, specials
+from curate.kernels.groups import Hashes
+from curate.kernels.specials import find_special, is_unit, specials
 from curate.kernels.unicode import (
     ALNUM,
     CURRENCY,
@@ -114,7 +115,7 @@ def _split_all(
                     plain = False
                     i = after
             digits = plain and i > begin and classes[data[begin]] & DIGIT and not classes[data[i - 1]] & DIGIT
-            if plain and i > begin and not digits and not may_be_special(data, begin, i, special):
+            if plain and i > begin and not digits and find_special(data, begin, i, special) < 0:
                 start[count], stop[count] = begin, i
                 count += 1
             elif i > begin:
