@@ -17,7 +17,7 @@ _RAW = re.compile(rb"<(script|style|textarea|title)\b.*?</\1|<!--.*?-->", re.IGN
 
 def deeper_than(page: bytes, limit: int) -> bool:
     """Whether elements are nested more than `limit` deep; unclosed ones count until the end of the page."""
-    return _bound(page) > limit and _depth(_RAW.sub(b"", page)) > limit
+    return page.count(b"<") > limit and _bound(page) > limit and _depth(_RAW.sub(b"", page)) > limit
 
 
 def _bound(page: bytes) -> int:

@@ -9,6 +9,8 @@ from typing import Any
 import lz4.frame
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from curate.readers import FORMATS, format_of
 from curate.readers.http_body import decode, join_chunks
@@ -119,6 +121,26 @@ def test_a_file_that_is_cut_off(tmp_path: Path, suffix: str, cut: int) -> None:
         return
     assert ids(rows)[:3] == ["0", "1", "2"] and len(rows) == 4
     assert errors(rows) and rows[3]["offset"] == sum(map(len, parts[:3]))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(sorted(PACKERS)),
+    st.booleans(),
+    st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=9)), max_size=3),
+)
+def test_any_damage_is_one_row_and_no_exception(
+    tmp_path: Path, suffix: str, whole: bool, damage: list[tuple[float, bytes]]
+) -> None:
+    plain, pack = [record(i, body) for i, body in enumerate(BODIES)], PACKERS[suffix]
+    stored = bytearray(pack(b"".join(plain)) if whole else b"".join(map(pack, plain)))
+    for share, new in damage:
+        at = int(share * len(stored))
+        stored[at : at + len(new)] = new
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(bytes(stored))
+    rows, tally = read(path)
+    assert len(ids(rows)) + tally.skipped.total() <= 5 and len(errors(rows)) <= 8
 
 
 def test_every_real_file_is_read(shared_data: Path) -> None:
