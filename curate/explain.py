@@ -41,10 +41,20 @@ def _document(ledger: Ledger, row: dict[str, Any]) -> Iterator[str]:
         if (signals := row.get(step)) is not None:
             yield ""
             yield from _signals(step, signals, rules, row)
-    stopped = [step for step, _ in _steps(ledger) if row.get(step) is None]
-    if stopped and row["fate"] != "kept":
+    if stopped := _not_reached(ledger, row):
         yield ""
         yield f"  not computed, since the document had left by then: {', '.join(stopped)}"
+
+
+def _not_reached(ledger: Ledger, row: dict[str, Any]) -> list[str]:
+    """The steps of the stages after the one that a document left in."""
+    left = False
+    names: list[str] = []
+    for stage in ledger.manifest["stages"]:
+        if left and stage["kind"] == "map":
+            names += stage["steps"]
+        left = left or row["step"] in stage["steps"]
+    return names
 
 
 def _steps(ledger: Ledger) -> list[tuple[str, list[tuple[str, str]]]]:

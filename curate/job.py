@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -94,7 +95,7 @@ def _run(plan: Plan, workers: int, progress: Any) -> Any:
             store / "pipeline.json", {"name": plan.pipeline.name, "file": str(Path(plan.pipeline.file).absolute())}
         )
         result = run(plan, executor, progress)
-        check_quarantine(plan, result.documents)
+        check_quarantine(plan, result)
         return publish(plan, result, executor)
 
 
@@ -112,9 +113,8 @@ def _lock(store: Path) -> Iterator[None]:
 
 
 def _summary(plan: Plan, published: Any) -> list[str]:
-    out, manifest = plan.pipeline.output.path, published.manifest
-    folder = plan.pipeline.folder_out
-    shown = str(folder) if not Path(out).is_absolute() else out
+    manifest, folder = published.manifest, plan.pipeline.folder_out
+    shown = shortest(folder)
     counts = manifest["documents"]
     size = sum(shard["bytes"] for shard in manifest["shards"])
     state = "published" if published.fresh else "nothing changed; the newest is"
@@ -134,6 +134,12 @@ def _summary(plan: Plan, published: Any) -> list[str]:
         f"  curate explain {shown} {_example(folder, manifest)}",
         f"  curate plan {plan.pipeline.file}",
     ]
+
+
+def shortest(path: Path) -> str:
+    """A path as a user would type it here: relative where it lies below the working directory."""
+    full = Path(os.path.abspath(path))
+    return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else str(full)
 
 
 def _example(folder: Path, manifest: dict[str, Any]) -> str:
@@ -178,7 +184,7 @@ def show_report(folder: Path) -> None:
     for entry in manifest["steps"]:
         lost = entry["dropped"] + entry["quarantined"]
         print(f"  {entry['name']:20} {entry['in']:>10,} in {lost:>10,} out")
-    print(f"report: {folder / 'report.html'}\ncard:   {folder / 'README.md'}")
+    print(f"report: {shortest(folder)}/report.html\ncard:   {shortest(folder)}/README.md")
 
 
 def print_query(folder: Path, query: str, *, as_json: bool) -> None:

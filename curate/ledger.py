@@ -55,8 +55,11 @@ class Ledger:
             'SELECT * FROM ledger WHERE id = $doc OR url = $doc OR path = $doc OR (path = $path AND "offset" = $offset)'
         )
         place = {"path": path, "offset": int(offset)} if offset.isdigit() and path else {"path": "", "offset": -1}
-        found = self.connect().execute(query + ' ORDER BY path, "offset", row LIMIT 20', {"doc": document, **place})
-        return found.to_arrow_table().to_pylist()  # type: ignore[no-any-return]
+        ordered = query + ' ORDER BY path, "offset", row LIMIT 20'
+        found: list[dict[str, Any]] = (
+            self.connect().sql(ordered, params={"doc": document, **place}).to_arrow_table().to_pylist()
+        )
+        return found
 
     def rules(self) -> dict[str, list[tuple[str, str]]]:
         """Step -> (rule, SQL) in order."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from curate import watch
 from curate.errors import CurateError, LedgerError, QuarantineError
 from curate.executors.executor import Executor, WorkerDied
@@ -20,7 +22,7 @@ from curate.plan import GlobalStage, MapStage, Phase, Plan
 from curate.progress import Progress
 from curate.resolve import resolve
 from curate.steps.step import Step
-from curate.store import ALL, Place
+from curate.store import ALL, Place, table
 from curate.work import Job, UnitState, collect_entry, perform, verdict_name
 
 # A document on whose account a worker died this often is quarantined; a unit that kills workers without a name ends the run.
@@ -88,16 +90,35 @@ def run(plan: Plan, executor: Executor, progress: Progress) -> RunResult:
     return RunResult(tuple(results), tuple(states))
 
 
-def check_quarantine(plan: Plan, documents: dict[str, int]) -> None:
-    """Raises QuarantineError when too many documents were quarantined to publish the rest."""
-    limit = plan.pipeline.output.quarantine_limit
-    if documents["quarantined"] > limit * documents["in"]:
-        raise QuarantineError(
-            "quarantine",
-            f"{documents['quarantined']:,} of {documents['in']:,} documents could not be read or processed, above "
-            f"the limit of {limit:.3%}; nothing was published",
-            f'`curate sql {plan.pipeline.output.path} "FROM quarantine"` lists them; raise output.quarantine_limit to accept them',
-        )
+def check_quarantine(plan: Plan, result: RunResult) -> None:
+    """Raises QuarantineError, naming the errors, when too many documents were quarantined to publish the rest."""
+    limit, documents = plan.pipeline.output.quarantine_limit, result.documents
+    if documents["quarantined"] <= limit * documents["in"]:
+        return
+    listed = "\n".join(
+        f"  {count:>6,}  {error} (first: {place})" for error, (count, place) in _errors(plan, result)[:5]
+    )
+    raise QuarantineError(
+        "quarantine",
+        f"{documents['quarantined']:,} of {documents['in']:,} documents could not be read or processed, above the limit "
+        f"of {limit:.3%}; nothing was published\n{listed}",
+        "mend the input, or raise output.quarantine_limit to publish all the same",
+    )
+
+
+def _errors(plan: Plan, result: RunResult) -> list[tuple[str, tuple[int, str]]]:
+    """Each error with how many documents have it and the place of the first, the most frequent first."""
+    found: dict[str, tuple[int, str]] = {}
+    for phase in result.phases:
+        for state, receipt in zip(result.states, phase.receipts, strict=True):
+            if not (isinstance(phase.phase, MapStage) and receipt["quarantined"]):
+                continue
+            files = place_of(plan, phase.phase.index, state).files(receipt["entry"], "documents.arrow")
+            rows = table(files, ["row", "path", "offset", "error"])
+            for row in rows.filter(pc.is_valid(rows["error"])).to_pylist():
+                count, place = found.get(row["error"], (0, f"{row['path']} at offset {row['offset']:,}"))
+                found[row["error"]] = (count + 1, place)
+    return sorted(found.items(), key=lambda item: (-item[1][0], item[0]))
 
 
 def warm(plan: Plan) -> None:

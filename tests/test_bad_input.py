@@ -95,7 +95,7 @@ def test_a_page_over_its_time_is_quarantined_and_the_run_goes_on(folder: Path) -
 
 
 def test_above_the_quarantine_limit_nothing_is_published(folder: Path) -> None:
-    (folder / "in" / "bad.jsonl").write_text('{"text": "ok"}\n' + "broken\n" * 30)
+    (folder / "in" / "bad.jsonl").write_text('{"id": "x", "text": "ok"}\n' + "broken\n" * 30)
     done = curate("run", pipeline(folder, "[normalize]"))
     assert done.returncode == 3 and "30 of 51 documents" in done.stderr and "Traceback" not in done.stderr
     assert not (folder / "out" / "manifest.json").exists()

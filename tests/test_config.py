@@ -52,7 +52,7 @@ def test_all_mistakes_are_told_at_once_with_place_and_mend(tmp_path: Path) -> No
         "p.yaml:10:1 exceutor: unknown key\n  hint: did you mean executor?",
         "p.yaml:7:31 steps[1].quality.word_cuont: unknown key\n  hint: did you mean word_count?",
         "p.yaml:8:5 steps[2].minhas: unknown step `minhas`\n  hint: did you mean minhash?",
-        f"p.yaml:4:23 inputs[0].path: `*.json1` matches no file\n  hint: looked in {tmp_path}",
+        "p.yaml:4:23 inputs[0].path: `*.json1` matches no file\n  hint: did you mean a.jsonl?",
     ]
 
 

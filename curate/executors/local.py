@@ -33,7 +33,7 @@ def _work(pipe: Connection, slot: str) -> None:
             return
         try:
             answer = function(task)
-        except Exception as error:  # noqa: BLE001 - the parent decides what an exception means
+        except Exception as error:
             answer = _sendable(error)
         finally:
             watch.clear()
@@ -50,7 +50,7 @@ def _sendable(error: Exception) -> Exception:
     error.add_note("".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - any failure to pickle means the same
+    except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}\n{error.__notes__[-1]}")
     return error
 

@@ -68,7 +68,7 @@ def _write(task: ShardTask, path: Path) -> int:
 def stage_readers(phases: tuple[Phase, ...], state: UnitState, store: str) -> list[RowReader]:
     """Readers of a unit: the documents as the last stage left them, then the structs of each stage."""
     stages = [(i, phase) for i, phase in enumerate(phases) if isinstance(phase, MapStage)]
-    readers = []
+    readers: list[RowReader] = []
     for i, stage in reversed(stages):
         files = Place(store, stage.fingerprint, state.unit.fingerprint).files(state.entries[i], "documents.arrow")
         documents = SHARD_COLUMNS if not readers else ()

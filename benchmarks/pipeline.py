@@ -1,0 +1,96 @@
+"""The FineWeb recipe from WARC to shards: `curate run` with one worker against datatrove's, on one core.
+
+    python -m benchmarks.pipeline [--quick] [--without-extraction]
+
+Ours is the whole process (`curate run pipelines/fineweb.yaml`: shards, ledger, report, near-dedup included), net of the
+same run over five pages, which loads libraries, models and kernels; datatrove's is its filter recipe without dedup, net of
+the same. `--without-extraction` gives both sides the extracted text as JSON Lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+
+from benchmarks.common import ROOT, parser, pin_to_one_core, report, run_peer, shared_file
+from curate.steps.language import model_path
+
+PAGES = {"full": 2500, "quick": 600}
+PEER_PAGES = {"full": 150, "quick": 60}
+
+
+def curate(source: Path, out: Path, *options: str) -> float:
+    """Seconds of one whole `curate run` with one worker."""
+    recipe = str(ROOT / "pipelines" / "fineweb.yaml")
+    command = [
+        sys.executable,
+        "-m",
+        "curate",
+        "run",
+        recipe,
+        "--input",
+        str(source),
+        "--output",
+        str(out),
+        "--workers",
+        "1",
+    ]
+    start = time.perf_counter()
+    done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return time.perf_counter() - start
+
+
+def extracted(folder: Path, source: Path, pages: int) -> Path:
+    """The text of the pages, as our own extraction stage left it, as JSON Lines."""
+    recipe = folder / "extract.yaml"
+    inputs, output = f"[{{name: web, path: {source}}}]", folder / "text"
+    recipe.write_text(f"name: text\ninputs: {inputs}\nsteps: [extract]\noutput: {output}\n")
+    command = [sys.executable, "-m", "curate", "run", str(recipe), "--sample", str(pages)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    path = folder / "text.jsonl"
+    with path.open("w") as file:
+        for shard in sorted((output / "shards").iterdir()):
+            for row in pa.ipc.open_file(str(shard)).read_all().select(["id", "url", "text"]).to_pylist():
+                file.write(json.dumps(row) + "\n")
+    return path
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--without-extraction", action="store_true")
+    options = arguments.parse_args()
+    size = "quick" if options.quick else "full"
+    pin_to_one_core()
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    pages = PAGES[size]
+    with tempfile.TemporaryDirectory() as name:
+        folder, source = Path(name), shared_file("corpus/debian_pages.warc.gz")
+        if options.without_extraction:
+            source = extracted(folder, source, pages)
+        first = curate(source, folder / "first", "--sample", "5")
+        empty = curate(source, folder / "empty", "--sample", "5")
+        whole = min(curate(source, folder / f"whole{i}", "--sample", str(pages)) for i in range(2))
+        peer_pages = PEER_PAGES[size]
+        peer = run_peer("fineweb_datatrove.py", [source, model_path("benchmarks"), peer_pages, int(not options.without_extraction)])
+    ours = pages / (whole - empty)
+    rows = [
+        ("first run, kernels compiled where they were not (left out)", first, "s"),
+        ("the same run over five pages (left out)", empty, "s"),
+        ("ours, whole process", pages / whole, "pages/s"),
+        ("ours, net", ours, "pages/s"),
+        ("datatrove", peer["pages"] / peer["seconds"], "pages/s"),
+    ]
+    report(rows, ours * peer["seconds"] / peer["pages"])
+
+
+if __name__ == "__main__":
+    main()
