@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from curate.report.markup import share, size
+from curate.report.markup import counted, share, size
 from curate.report.meanings import Meaning, meanings
 
 #: a language is named in the front matter from this share of the kept documents on
@@ -94,7 +94,7 @@ def _what(manifest: Mapping[str, Any]) -> str:
     )
     sample = f" It is a sample of the input ({_cell(manifest['sample'])})." if manifest["sample"] else ""
     held = (
-        f"{counts['kept']:,} documents ({share(counts['kept'], total)} of what was read) in {_count(len(shards), 'shard')} "
+        f"{counts['kept']:,} documents ({share(counts['kept'], total)} of what was read) in {counted(len(shards), 'shard')} "
         f"of Arrow IPC, {size(sum(shard['bytes'] for shard in shards))}."
     )
     return (
@@ -231,10 +231,6 @@ def _limits(manifest: Mapping[str, Any]) -> str:
     if manifest["sample"]:
         lines.append(f"- this is a sample of the input ({_cell(manifest['sample'])}), not all of it")
     return "## Limits\n\n" + "\n".join(lines)
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _cell(words: str) -> str:

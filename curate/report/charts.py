@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from curate.report.histograms import Histogram, Limit
-from curate.report.markup import number, text
+from curate.report.markup import number, prose, text
 
 WIDTH, HEIGHT = 320, 90
 
@@ -19,14 +19,17 @@ def chart(histogram: Histogram, meaning: str) -> str:
     missing = f" · {histogram.missing:,} not finite" if histogram.missing else ""
     scale = " · logarithmic axis" if histogram.logarithmic else ""
     first, last = histogram.bins[0], histogram.bins[-1]
+    # the ends of the axis; bins of whole numbers begin and end halfway between two
+    ends = max(first.left, histogram.least), min(last.right, histogram.most)
+    ends = (math.ceil(ends[0]), math.floor(ends[1])) if histogram.field.type == "integer" else ends
     keeps = f" · keeps {text(bounds)}" if bounds else ""
     return (
         f"<figure><figcaption><b>{text(histogram.field.name)}</b>{keeps}</figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{text(spoken)}">'
         f"{_bars(histogram)}{_lines(histogram)}</svg>"
-        f'<div class="ends"><span>{number(max(first.left, histogram.least))}</span>'
-        f"<span>{number(min(last.right, histogram.most))}</span></div>"
-        f"<figcaption>{text(meaning)}{'<br>' if meaning else ''}{histogram.count:,} documents, {number(histogram.least)}"
+        f'<div class="ends"><span>{number(ends[0])}</span>'
+        f"<span>{number(ends[1])}</span></div>"
+        f"<figcaption>{prose(meaning)}{'<br>' if meaning else ''}{histogram.count:,} documents, {number(histogram.least)}"
         f" to {number(histogram.most)}{missing}{scale}</figcaption></figure>\n"
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from curate.report.charts import chart
 from curate.report.facts import Cluster, Duplicates, Example, Rule
 from curate.report.histograms import Histogram
-from curate.report.markup import bar, code, folded, note, number, section, table, text
+from curate.report.markup import bar, code, counted, folded, note, number, prose, section, table, text
 from curate.report.meanings import Meaning
 
 
@@ -36,10 +36,11 @@ def _rule(rule: Rule, came: int, meaning: Meaning) -> str:
     words = meaning.of(rule.name)
     figures = f"{rule.failed:,} fail · <b>{rule.decided:,} dropped</b> · {rule.alone:,} alone"
     examples = "".join(_example(example, "dropped") for example in rule.examples)
+    meant = f"<br><small>{prose(words)}</small>" if words else ""
+    shown = folded(f"{counted(len(rule.examples), 'example')} of what it dropped", examples) if examples else ""
     return (
-        f'<div class="rule">{code(rule.sql)}{f"<br><small>{text(words)}</small>" if words else ""}'
-        f'<div class="figures">{figures}</div>{bar([("dropped", rule.decided)], came)}'
-        f"{folded(f'{len(rule.examples)} examples of what it dropped', examples) if examples else ''}</div>\n"
+        f'<div class="rule"><div>{code(rule.sql)}{meant}</div><div><div class="figures">{figures}</div>'
+        f"{bar([('dropped', rule.decided)], came)}</div></div>{shown}\n"
     )
 
 

@@ -1,24 +1,36 @@
-"""How signals are distributed, with the bounds that rules put on them: bins counted by DuckDB."""
+"""How signals are distributed, with the bounds that rules put on them.
+
+The ledger is read twice, a batch at a time: numpy took a fifth of DuckDB's time over the same hundreds of aggregates.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from curate.report.query import Field, Records
 
 BINS = 40
 #: quantiles come from about so many documents, chosen by their row
-SAMPLE = 200_000
+SAMPLE = 100_000
 #: values beyond these quantiles fall into the first and the last bin
 TAILS = (0.005, 0.995)
 #: a range more than so many times the median has a logarithmic axis
 SKEW = 20
+#: rows of the ledger that are in memory at a time
+BATCH = 1 << 16
 _NUMBER = r"(-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
+
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -71,70 +83,98 @@ def limits(sql: str, signal: str) -> list[Limit]:
     return found
 
 
+@dataclass
+class _Range:
+    """What the first pass learns of one signal; `sample` holds values, by which the axis is chosen."""
+
+    count: int = 0
+    missing: int = 0
+    least: float = math.inf
+    most: float = -math.inf
+    sample: list[Doubles] = field(default_factory=list)
+
+    def quantile(self, share: float) -> float:
+        """A value of the sample with about this share of it below; of all, where the sample has none."""
+        values = np.sort(np.concatenate(self.sample))
+        if not len(values):
+            return self.least if share < 0.5 else self.most
+        return float(values[min(len(values) - 1, int(share * len(values)))])
+
+
 def histograms(records: Records | None, rules: Sequence[Mapping[str, Any]]) -> list[Histogram]:
-    """One histogram for each number signal that any document has, in order of the steps."""
-    if records is None:
+    """One histogram for each number signal that any document has, in order of the steps; `rules` as in the manifest."""
+    fields = [each for each in records.fields if each.type in ("integer", "float")] if records else []
+    if records is None or not fields:
         return []
-    made = []
-    numbers = [field for field in records.fields if field.type in ("integer", "float")]
-    for step, group in groupby(numbers, lambda field: field.step):
-        made += _of_step(records, list(group), [rule["sql"] for rule in rules if rule["step"] == step])
-    return made
-
-
-def _of_step(records: Records, fields: Sequence[Field], rules: Sequence[str]) -> list[Histogram]:
     ranges = _ranges(records, fields)
-    kept = [i for i, field in enumerate(fields) if ranges[i]["count"]]
-    if not kept:
-        return []
-    bounds = {i: [limit for sql in rules for limit in limits(sql, fields[i].key)] for i in kept}
-    plans = {i: _plan(fields[i], ranges[i], bounds[i]) for i in kept}
-    counts = records.query(
-        "SELECT " + ", ".join(f"histogram({_finite(fields[i])}, {_edges(plans[i][0])}) AS h{i}" for i in kept)
-        + " FROM ledger"
-    )[0]  # fmt: skip
-    either = {i: any(_is_loose(sql) and fields[i].key in sql for sql in rules) for i in kept}
-    return [_made(fields[i], ranges[i], *plans[i], counts[f"h{i}"], loose=either[i]) for i in kept]
+    filled = [each for each in fields if ranges[each].count]
+    bounds = {each: _bounds(each, rules) for each in filled}
+    plans = {each: _plan(each, ranges[each], bounds[each][0]) for each in filled}
+    counts = _counts(records, {each: np.array(plans[each][0]) for each in filled})
+    return [_made(each, ranges[each], *plans[each], counts[each], loose=bounds[each][1]) for each in filled]
 
 
-def _finite(field: Field) -> str:
-    """The signal as a double; null where it is no finite number."""
-    return f"CASE WHEN isfinite({field.sql}::DOUBLE) THEN {field.sql}::DOUBLE END"
+def _ranges(records: Records, fields: Sequence[Field]) -> dict[Field, _Range]:
+    every = max(1, records.rows // SAMPLE)
+    found = {each: _Range() for each in fields}
+    for rows, each, values in _values(records, fields):
+        whole, range_ = np.isfinite(values), found[each]
+        finite = values[whole]
+        range_.missing += len(values) - len(finite)
+        if len(finite):
+            range_.count += len(finite)
+            range_.least = min(range_.least, float(finite.min()))
+            range_.most = max(range_.most, float(finite.max()))
+            range_.sample.append(finite[rows[whole] % every == 0])
+    return found
 
 
-def _ranges(records: Records, fields: Sequence[Field]) -> list[dict[str, Any]]:
-    """For each field: count, missing, least and most over all documents; low, middle, high over a sample of them."""
-    exact, rough = [], []
-    for i, field in enumerate(fields):
-        value = _finite(field)
-        exact += [f"count({value}) AS count{i}", f"min({value}) AS least{i}", f"max({value}) AS most{i}"]
-        exact.append(f"count(*) FILTER ({field.sql} IS NOT NULL AND NOT isfinite({field.sql}::DOUBLE)) AS missing{i}")
-        rough.append(f"quantile_disc({value}, [{TAILS[0]}, 0.5, {TAILS[1]}]) AS quantiles{i}")
-    row = records.query(f"SELECT {', '.join(exact)} FROM ledger")[0]
-    total = records.query("SELECT count(*) AS n FROM ledger")[0]["n"]
-    every = max(1, total // SAMPLE)
-    row |= records.query(f"SELECT {', '.join(rough)} FROM ledger WHERE row % {every} = 0")[0]
-    made = []
-    for i in range(len(fields)):
-        facts = {name: row[f"{name}{i}"] for name in ("count", "missing", "least", "most")}
-        low, middle, high = row[f"quantiles{i}"] or (facts["least"], facts["least"], facts["most"])
-        made.append(facts | {"low": low, "middle": middle, "high": high})
-    return made
+def _counts(records: Records, edges: Mapping[Field, Doubles]) -> dict[Field, npt.NDArray[np.int64]]:
+    """For each signal how many values each bin has, from the edges of its bins."""
+    found = {each: np.zeros(len(own) - 1, np.int64) for each, own in edges.items()}
+    for _, each, values in _values(records, list(edges)):
+        # the bin of a value ends at the first edge that is not below it
+        places = np.searchsorted(edges[each][1:-1], values[np.isfinite(values)], "left")
+        found[each] += np.bincount(places, minlength=len(found[each]))
+    return found
+
+
+def _values(records: Records, fields: Sequence[Field]) -> Iterator[tuple[npt.NDArray[np.int32], Field, Doubles]]:
+    """Batch by batch, the rows that have the signal and its values, for each signal."""
+    columns = ["row", *dict.fromkeys(each.step for each in fields)]
+    for file in records.files:
+        with pq.ParquetFile(file) as parquet:
+            for batch in parquet.iter_batches(BATCH, columns=columns):
+                for each in fields:
+                    values = pc.struct_field(batch.column(each.step), each.name)
+                    there = values.is_valid()
+                    yield (
+                        batch.column("row").filter(there).to_numpy(), each,
+                        values.filter(there).cast(pa.float64()).to_numpy(),
+                    )  # fmt: skip
+
+
+def _bounds(signal: Field, rules: Sequence[Mapping[str, Any]]) -> tuple[list[Limit], bool]:
+    """The bounds on a signal, and whether a rule has one that may be broken by a document that it keeps."""
+    own = [(rule["sql"], limits(rule["sql"], signal.key)) for rule in rules if signal.key in rule["sql"]]
+    loose = any(found and re.search(r"\b(OR|NOT|CASE)\b", sql, re.IGNORECASE) for sql, found in own)
+    return [limit for _, found in own for limit in found], loose
 
 
 _Plan = tuple[list[float], bool, tuple[Limit, ...]]
 
 
-def _plan(field: Field, facts: Mapping[str, Any], bounds: Sequence[Limit]) -> _Plan:
+def _plan(signal: Field, facts: _Range, bounds: Sequence[Limit]) -> _Plan:
     """The edges of the bins, whether they are spaced logarithmically, and the limits, each of which is an edge."""
-    low = min([facts["low"], *(limit.value for limit in bounds)])
-    high = max([facts["high"], *(limit.value for limit in bounds)])
-    logarithmic = low >= 0 and facts["middle"] > 0 and high > SKEW * facts["middle"]
+    low = min([facts.quantile(TAILS[0]), *(limit.value for limit in bounds)])
+    high = max([facts.quantile(TAILS[1]), *(limit.value for limit in bounds)])
+    middle = facts.quantile(0.5)
+    logarithmic = low >= 0 and middle > 0 and high > SKEW * middle
     edges = _logarithmic(max(low, high / 1e5), high) if logarithmic else _linear(low, high)
     for limit in bounds:
         nearest = min(range(1, len(edges) - 1), key=lambda i: abs(edges[i] - limit.value))
         edges[nearest] = limit.edge
-    if field.type == "integer":  # halfway between numbers, so that no bin is empty for want of a number in it
+    if signal.type == "integer":  # halfway between numbers, so that no bin is empty for want of a number in it
         edges = [math.floor(edge) + 0.5 for edge in edges]
         edges[0] = min(edges[0], edges[1] - 1)
     return sorted(set(edges)), logarithmic, tuple(dict.fromkeys(bounds))
@@ -142,7 +182,9 @@ def _plan(field: Field, facts: Mapping[str, Any], bounds: Sequence[Limit]) -> _P
 
 def _linear(low: float, high: float) -> list[float]:
     """Equal bins from low to high, and one more at each end."""
-    width = (high - low) / BINS or 1.0
+    if low == high:
+        return [low - 1.5, low - 0.5, low + 0.5, low + 1.5]
+    width = (high - low) / BINS
     return [low + width * i for i in range(-1, BINS + 2)]
 
 
@@ -152,25 +194,12 @@ def _logarithmic(low: float, high: float) -> list[float]:
     return [low * ratio**i for i in range(-1, BINS + 2)]
 
 
-def _edges(edges: Sequence[float]) -> str:
-    """The edges at which one bin ends and the next begins, as an SQL list."""
-    return "[" + ", ".join(f"{edge!r}::DOUBLE" for edge in edges[1:-1]) + "]"
-
-
-def _is_loose(sql: str) -> bool:
-    """Whether a failed comparison in the rule need not fail the rule."""
-    return bool(re.search(r"\b(OR|NOT|CASE)\b", sql, re.IGNORECASE))
-
-
 def _made(
-    field: Field, facts: Mapping[str, Any], edges: Sequence[float], logarithmic: bool, bounds: tuple[Limit, ...],
-    counts: Mapping[float, int], *, loose: bool,
+    signal: Field, facts: _Range, edges: Sequence[float], logarithmic: bool, bounds: tuple[Limit, ...],
+    counts: npt.NDArray[np.int64], *, loose: bool,
 ) -> Histogram:  # fmt: skip
-    ends = [*edges[1:-1], math.inf]
     bins = []
-    for left, right, end in zip(edges[:-1], edges[1:], ends, strict=True):
+    for left, right, count in zip(edges[:-1], edges[1:], counts.tolist(), strict=True):
         fails = not loose and any(right <= b.edge if b.above else left >= b.edge for b in bounds)
-        bins.append(Bin(left, right, counts.get(end, 0), fails))
-    return Histogram(
-        field, facts["count"], facts["missing"], facts["least"], facts["most"], logarithmic, tuple(bins), bounds
-    )
+        bins.append(Bin(left, right, count, fails))
+    return Histogram(signal, facts.count, facts.missing, facts.least, facts.most, logarithmic, tuple(bins), bounds)

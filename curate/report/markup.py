@@ -17,6 +17,12 @@ def text(value: Any) -> str:
     return html.escape(str(value).replace("\r\n", "\n").translate(_UNSHOWN))
 
 
+def prose(words: str) -> str:
+    """Plain text -> HTML, with what stands between backticks as code."""
+    pieces = words.split("`")
+    return "".join(code(piece) if i % 2 else text(piece) for i, piece in enumerate(pieces))
+
+
 def number(value: Any) -> str:
     """A number for people: `1,234`, `0.2997`, `true`; a dash for null."""
     if value is None:
@@ -26,7 +32,7 @@ def number(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() and 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
     return str(value)
 
 
@@ -36,6 +42,11 @@ def share(part: int, whole: int) -> str:
         return "–"
     percent = 100 * part / whole
     return f"{percent:.1f} %" if percent >= 0.1 or not part else "< 0.1 %"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 shard`, `1,200 shards`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def size(count: int) -> str:
@@ -53,7 +64,7 @@ def section(anchor: str, title: str, *raw: str) -> str:
 
 def note(words: str) -> str:
     """A paragraph of explanation."""
-    return f'<p class="note">{text(words)}</p>\n'
+    return f'<p class="note">{prose(words)}</p>\n'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:

@@ -41,9 +41,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Records:
-    """Queries over the view `ledger`."""
+    """Queries over the view `ledger`: `rows` rows in the Parquet `files`."""
 
     connection: Any
+    files: tuple[Path, ...]
+    rows: int
     fields: tuple[Field, ...]
 
     def query(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
@@ -61,12 +63,14 @@ def records(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Records | Non
         return
     import duckdb
 
-    files = ", ".join("'" + str(folder / part["path"]).replace("'", "''") + "'" for part in manifest["ledger"])
+    files = tuple(folder / part["path"] for part in manifest["ledger"])
+    listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     with TemporaryDirectory(prefix="curate-report-") as scratch:
         config: dict[str, Any] = {"memory_limit": MEMORY, "threads": THREADS, "temp_directory": scratch}
         with duckdb.connect(config=config) as connection:
-            connection.execute(f"CREATE VIEW ledger AS FROM read_parquet([{files}])")
-            yield Records(connection, _fields(connection))
+            connection.execute(f"CREATE VIEW ledger AS FROM read_parquet([{listed}])")
+            rows = sum(part["rows"] for part in manifest["ledger"])
+            yield Records(connection, files, rows, _fields(connection))
 
 
 def _fields(connection: Any) -> tuple[Field, ...]:

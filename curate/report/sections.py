@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from curate.report.markup import bar, number, section, share, size, table, text
+from curate.report.markup import bar, counted, number, section, share, size, table, text
 
 #: languages and sources beyond so many are summed up
 MOST = 20
@@ -25,7 +25,7 @@ def headline(manifest: Mapping[str, Any]) -> str:
         tiles.append((fate, counts[fate], f"{fate}, {share(counts[fate], total)}"))
     shards = manifest["shards"]
     figures = [(css, f"{count:,}", words) for css, count, words in tiles]
-    figures.append(("", size(sum(shard["bytes"] for shard in shards)), f"in {len(shards):,} shards"))
+    figures.append(("", size(sum(shard["bytes"] for shard in shards)), "in " + counted(len(shards), "shard")))
     shown = "".join(
         f'<div class="tile {css}"><b>{text(n)}</b><span>{text(words)}</span></div>' for css, n, words in figures
     )
@@ -71,7 +71,7 @@ def sources(rows: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any
     """Documents read and kept, by named input; `rows` as `facts.sources` gives them."""
     files = {entry["name"]: entry for entry in inputs}
     named = [{"name": row["source"], **row} for row in rows]
-    words = ", ".join(f"{text(name)}: {e['files']:,} files, {size(e['bytes'])}" for name, e in files.items())
+    words = ", ".join(f"{text(name)}: {counted(e['files'], 'file')}, {size(e['bytes'])}" for name, e in files.items())
     return section("sources", "Sources", f'<p class="note">{words}</p>', _shares(named, "source", "sources"))
 
 

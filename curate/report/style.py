@@ -40,7 +40,9 @@ i.gone { background: transparent; } .key { display: inline-block; width: .8em; h
 .funnel > div { padding: .35rem 0; } .funnel .bar { height: 1.25rem; } .funnel .figures { font-size: .88rem;
   color: var(--soft); font-variant-numeric: tabular-nums; } .funnel b { font-weight: 600; }
 details { margin: .35rem 0; } summary { cursor: pointer; padding: .2rem 0; } td details { margin: 0; }
-.rule { border-bottom: 1px solid var(--line); padding: .5rem 0; }
+.rule { border-top: 1px solid var(--line); padding: .5rem 0 .3rem; display: grid; gap: .2rem 1.5rem;
+  grid-template-columns: 3fr 2fr; } .rule .bar { height: .5rem; margin-top: .3rem; }
+.rule + details > summary { font-size: .9rem; color: var(--soft); }
 .rule .figures { color: var(--soft); font-size: .9rem; font-variant-numeric: tabular-nums; }
 .rule .figures b { color: var(--dropped); }
 .example { background: var(--card); border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .7rem;
@@ -60,7 +62,7 @@ svg .limit { stroke: var(--mark); stroke-width: 1.5; stroke-dasharray: 4 2; vect
   font-variant-numeric: tabular-nums; margin-bottom: .3rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; margin: .5rem 0; }
 dt { color: var(--soft); } dd { margin: 0; }
-@media (max-width: 40rem) { body { font-size: 15px; } .funnel { grid-template-columns: 1fr; gap: 0; }
+@media (max-width: 40rem) { body { font-size: 15px; } .funnel, .rule { grid-template-columns: 1fr; gap: 0; }
   .funnel > div { padding: .1rem 0; } .funnel > div:nth-child(odd) { padding-top: .7rem; }
   dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } .bar { min-width: 5rem; } }
 @media print { nav { display: none; } }
