@@ -58,3 +58,11 @@ def set_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordB
 def drop_columns(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
     """The batch without those of `names` that it has."""
     return batch.select([name for name in batch.schema.names if name not in names])
+
+
+def joined(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Batches one after the other as one; columns that some lack are null there."""
+    if len(parts) == 1:
+        return parts[0]
+    table = pa.concat_tables([pa.Table.from_batches([part]) for part in parts], promote_options="default")
+    return table.combine_chunks().to_batches()[0] if table.num_rows else parts[0]

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.flow import run_steps
 from curate.memory import BASE, WORKER, workers_within
 from curate.plan import MapStage, Plan, Unit
 from curate.readers.reader import Tally
+from curate.reading import read_unit
 from curate.store import Place
 from curate.verdicts import judge, rule_columns
-from curate.work import contribution, read_unit, run_steps
+from curate.work import contribution
 
 UNITS = 4
 DOCUMENTS = 64

@@ -17,16 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.documents import DOCUMENT, RAW, document_batch, drop_columns, set_column
+from curate.documents import DOCUMENT, document_batch
 from curate.errors import CurateError
 from curate.files import committed_folder, digest, read_json, write_json
-from curate.plan import GlobalStage, MapStage, Part, Phase, Unit, rules_of
-from curate.readers import FORMATS
-from curate.readers.reader import BATCH_BYTES, BATCH_ROWS, Tally
-from curate.steps.step import Step
+from curate.flow import run_steps
+from curate.plan import GlobalStage, MapStage, Phase, Unit, rules_of
+from curate.readers.reader import Tally
+from curate.reading import coalesced, read_unit
 from curate.store import ALL, FAST, Place, Rows, batches, isin, rows_key, table
-
-ERROR_STEP = pa.field("error_step", pa.string())
 
 
 @dataclass(frozen=True)
@@ -157,72 +155,12 @@ def _fused_collect(job: Job, *, fresh: bool) -> GlobalStage | None:
 def _input(job: Job, rows: Rows | None, tally: Tally) -> Iterator[pa.RecordBatch]:
     """The documents that a stage reads: from the input file, or as the stage before left them."""
     if rows is None:
-        yield from _coalesced(read_unit(job.state.unit, tally))
+        yield from coalesced(read_unit(job.state.unit, tally))
         return
     for batch in batches(stage_files(job.phases, job.state, job.index, job.store), DOCUMENT.names):
         chosen = batch.filter(pa.array(isin(batch["row"].to_numpy(), rows)))
         if chosen.num_rows:
             yield chosen
-
-
-def _coalesced(source: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Batches of small files joined, since each kernel call has its price; a function of the batches alone."""
-    held: list[pa.RecordBatch] = []
-    rows = size = 0
-    for batch in source:
-        full = rows + batch.num_rows > BATCH_ROWS or size + batch.nbytes > BATCH_BYTES
-        if held and (full or batch.schema != held[0].schema):
-            yield _concat(held)
-            held, rows, size = [], 0, 0
-        held.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-    if held:
-        yield _concat(held)
-
-
-def read_unit(unit: Unit, tally: Tally) -> Iterator[pa.RecordBatch]:
-    """The documents of a unit from its input files, as the sample has it; `row` counts through the unit."""
-    left, base = unit.limit, 0
-    for part in unit.parts:
-        if left == 0:
-            return
-        count = 0
-        for batch in _read_part(part, tally):
-            count = max(count, batch["row"][-1].as_py() + 1)
-            batch = set_column(batch, "row", pc.add(batch["row"], pa.scalar(base, pa.int32())))
-            if unit.share is not None:
-                batch = batch.filter(pa.array(_sampled(batch["offset"].to_numpy(), unit, part)))
-            if left is not None:
-                batch = batch.slice(0, left)
-                left -= batch.num_rows
-            if batch.num_rows:
-                yield set_column(batch, "path", pa.repeat(pa.scalar(part.path), batch.num_rows))
-            if left == 0:
-                return
-        base += count
-
-
-def _read_part(part: Part, tally: Tally) -> Iterator[pa.RecordBatch]:
-    """The non-empty batches of one part; a file that cannot be opened is one row that says why."""
-    try:
-        for batch in FORMATS[part.settings.format].read(part.piece, part.settings, tally):
-            if batch.num_rows:
-                yield batch
-    except OSError as error:
-        why = f"cannot be read: {error.strerror or error}"
-        row = {"row": 0, "id": "", "source": part.settings.source, "path": part.path, "offset": 0, "error": why}
-        yield document_batch([row])
-
-
-def _sampled(offsets: Any, unit: Unit, part: Part) -> Any:
-    """Which records fall in the sample: a hash of seed, path and offset below the share."""
-    seed, share = unit.share or (0, 1.0)
-    state = np.uint64(int(digest([seed, part.path, part.piece.start])[:16], 16))
-    # the splitmix64 finaliser
-    mixed = offsets.astype(np.uint64) + state
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (mixed ^ (mixed >> np.uint64(31))) < np.uint64(min(share, 1.0) * (2**64 - 2048))
 
 
 def _no_documents(stage: MapStage) -> pa.RecordBatch:
@@ -257,86 +195,6 @@ class _Writer:
 
     def close(self) -> None:
         self._writer.close()
-
-
-# --- the steps of a stage over one batch ------------------------------------------------------------------------------
-
-
-def run_steps(
-    steps: Sequence[Step], batch: pa.RecordBatch, skip: dict[int, str], seconds: dict[str, float]
-) -> pa.RecordBatch:
-    """All steps over one batch. Rows with an error leave the flow and come back, in their places, without signals."""
-    batch = set_column(batch, "error_step", pa.array(["read"] * batch.num_rows, pa.string()))
-    first = next((step.name for step in steps if step.reads_raw), steps[0].name if steps else "read")
-    batch = _with_errors(batch, skip, first) if skip else batch
-    aside: list[pa.RecordBatch] = []
-    for step in steps:
-        batch = _set_aside(batch, aside)
-        start = time.perf_counter()
-        batch = _attempt(step, batch)
-        seconds[step.name] += time.perf_counter() - start
-        batch = set_column(batch, "error_step", pa.repeat(pa.scalar(step.name), batch.num_rows))
-    batch = drop_columns(_set_aside(batch, aside), RAW.names)
-    batch = set_column(batch, "error_step", pa.nulls(batch.num_rows, pa.string()))
-    if aside:
-        names = batch.schema.names
-        joined = _concat([batch, *(drop_columns(rows, RAW.names) for rows in aside)])
-        batch = pa.Table.from_batches([joined]).select(names).sort_by("row").combine_chunks().to_batches()[0]
-    return set_column(batch, "size", pc.fill_null(pc.binary_length(batch["text"]), 0))
-
-
-def _set_aside(batch: pa.RecordBatch, aside: list[pa.RecordBatch]) -> pa.RecordBatch:
-    if batch["error"].null_count == batch.num_rows:
-        return batch
-    aside.append(batch.filter(pc.is_valid(batch["error"])))
-    return batch.filter(pc.is_null(batch["error"]))
-
-
-def _with_errors(batch: pa.RecordBatch, skip: dict[int, str], step: str) -> pa.RecordBatch:
-    rows = batch["row"].to_pylist()
-    errors = [skip.get(row) or old for row, old in zip(rows, batch["error"].to_pylist(), strict=True)]
-    steps = [step if row in skip else old for row, old in zip(rows, batch["error_step"].to_pylist(), strict=True)]
-    return set_column(
-        set_column(batch, "error", pa.array(errors, pa.string())), "error_step", pa.array(steps, pa.string())
-    )
-
-
-def _attempt(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """One step over a batch; if it raises, over halves, down to the rows that are at fault, which get the error."""
-    if step.reads_raw and "content" not in batch.schema.names:
-        # the input has text already: there is nothing to read, the step's signals are null
-        return _padded(batch, step)
-    try:
-        done = step.process(batch)
-    except CurateError:
-        raise
-    except Exception as error:  # whatever a parser throws at bad input, the run goes on
-        if batch.num_rows > 1:
-            half = batch.num_rows // 2
-            parts = [_attempt(step, batch.slice(0, half)), _attempt(step, batch.slice(half))]
-            return _concat(parts)
-        if batch.num_rows == 0:
-            raise
-        why = pa.array([f"{type(error).__name__}: {error}"[:500]], pa.string())
-        return _padded(set_column(batch, "error", why), step)
-    if done.num_rows != batch.num_rows:
-        raise CurateError(f"step {step.name}", f"returned {done.num_rows} rows for {batch.num_rows}")
-    return done
-
-
-def _padded(batch: pa.RecordBatch, step: Step) -> pa.RecordBatch:
-    signals = step.signals()
-    if not signals:
-        return batch
-    kind = pa.struct([pa.field(name, signal.type) for name, signal in signals.items()])
-    return set_column(batch, step.name, pa.nulls(batch.num_rows, kind))
-
-
-def _concat(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    if len(parts) == 1:
-        return parts[0]
-    joined = pa.concat_tables([pa.Table.from_batches([part]) for part in parts], promote_options="default")
-    return joined.combine_chunks().to_batches()[0] if joined.num_rows else parts[0]
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------

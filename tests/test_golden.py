@@ -1,0 +1,86 @@
+"""A step whose output changes must raise its version: else the store would hand out results of the old code.
+
+`CURATE_GOLDEN=write python -m pytest tests/test_golden.py` records new outputs, for steps whose version was raised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from curate.dedup.step import GlobalStep
+from curate.documents import DOCUMENT, RAW, document_batch
+from curate.steps import STEPS, step_class
+
+GOLDEN = Path(__file__).parent / "golden.json"
+TEXTS = (
+    "The quick brown fox jumps over the lazy dog. It was, of course, a matter of time!\nAnd then nothing happened...",
+    "",
+    "• one\n• two\n- three\n- three\n- three",
+    "Café — “naïve” ﬁancé\u00a0costs 3,50 €; see https://example.org/a?b=c or mail bob@example.org [12].\r\n\r\n\r\n\tIt's {code}.",
+    "नमस्ते दुनिया। यह एक परीक्षण है।\n你好，世界。这是测试。\nПривет, мир! Это проверка.",
+    "a b a b a b a b a b a b a b a b a b a b\n" * 4,
+    "lorem ipsum dolor\njavascript is required\nWe use cookies. Read our privacy policy.\nSign-in Home 3 likes\nHOME ABOUT CONTACT US",
+    "word " * 60 + "# # # …",
+)  # fmt: skip
+PAGE = (
+    b"<html lang=en><head><title>On Rivers</title><meta name=date content=2020-01-02></head><body><nav>Home | About</nav>"
+    b"<article><h1>On Rivers</h1><p>Rivers run to the sea, and have done so for a very long time, as everybody knows.</p>"
+    b"<p>Some of them are caf\xe9 brown; others are not, and nobody has said why that should be so.</p></article></body></html>"
+)
+SETTINGS: dict[str, dict[str, Any]] = {"datatrove": {"block": "GopherQualityFilter"}}
+
+
+def sample(kind: str) -> pa.RecordBatch:
+    """The fixed documents, as pages for steps that read pages."""
+    place = {"source": "golden", "path": "golden", "url": "https://www.example.org/a/b.html"}
+    if step_class(kind).reads_raw:
+        return document_batch(
+            [{"row": 0, "id": "0", "offset": 0, "content": PAGE, "media_type": "text/html", **place}], raw=True
+        )
+    return document_batch(
+        [{"row": i, "id": str(i), "offset": i, "text": text, **place} for i, text in enumerate(TEXTS)]
+    )
+
+
+def output_hash(kind: str) -> str:
+    """A hash of everything that a step makes of the sample; floats to seven digits."""
+    step = step_class(kind).model_validate(SETTINGS.get(kind, {}))
+    made = step.process(sample(kind))
+    columns = {name: made[name].to_pylist() for name in made.schema.names}
+    if isinstance(step, GlobalStep):
+        columns |= {name: array.to_pylist() for name, array in step.collect(made)}
+    for name in RAW.names:
+        columns.pop(name, None)
+    assert set(DOCUMENT.names) <= set(columns)
+    return hashlib.sha256(json.dumps(_rounded(columns), sort_keys=True, default=repr).encode()).hexdigest()[:16]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("kind", [kind for kind in STEPS if kind != "datatrove"])
+def test_a_changed_output_has_a_new_version(kind: str) -> None:
+    golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    now = {"version": step_class(kind).version, "output": output_hash(kind)}
+    if os.environ.get("CURATE_GOLDEN") == "write":
+        known = golden.get(kind)
+        assert known is None or known["version"] != now["version"] or known == now, f"raise the version of {kind} first"
+        GOLDEN.write_text(json.dumps({**golden, kind: now}, indent=1, sort_keys=True) + "\n")
+        return
+    assert kind in golden, f"{kind} has no golden output: CURATE_GOLDEN=write"
+    if golden[kind]["version"] == now["version"]:
+        assert golden[kind]["output"] == now["output"], f"the output of {kind} changed: raise its version"
+    else:
+        pytest.fail(f"{kind} has a new version: record its output with CURATE_GOLDEN=write")
