@@ -23,6 +23,7 @@ from curate.text import clean_utf8
 
 # How many records `check` looks at before it says that a column is missing.
 HEAD_RECORDS = 20
+ONE_DOCUMENT = 'one JSON document, not a JSON object a line; `jq -c ".[]"` makes lines of a list'
 
 
 class JsonLines:
@@ -39,8 +40,10 @@ class JsonLines:
 
     def check(self, path: str, settings: ReadSettings) -> str | None:
         found: dict[str, None] = {}
-        for _, line in islice(_lines(Piece(path), settings.max_document_bytes), HEAD_RECORDS):
+        for number, (_, line) in enumerate(islice(_lines(Piece(path), settings.max_document_bytes), HEAD_RECORDS)):
             if isinstance(line, bytes):
+                if number == 0 and (line.lstrip().startswith(b"[") or line.strip() == b"{"):
+                    return ONE_DOCUMENT
                 try:
                     record = json.loads(clean_utf8(line)[0])
                 except (ValueError, RecursionError):

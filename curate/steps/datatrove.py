@@ -25,6 +25,12 @@ HINT = "pip install 'curate[datatrove]'"
 # Where datatrove keeps blocks that look at one document at a time.
 ROOMS = ("datatrove.pipeline.filters", "datatrove.pipeline.formatters")
 
+# Blocks that cannot be a step, and why.
+UNFIT = {
+    "SamplerFilter": "what it keeps depends on the order of the documents; use `curate run --sample`",
+    "LambdaFilter": "a pipeline file cannot hold a function; use `rules:` of another step",
+}
+
 
 class Datatrove(Step):
     """Run a filter or formatter of datatrove on each document.
@@ -53,6 +59,8 @@ class Datatrove(Step):
     @model_validator(mode="after")
     def _known_block(self) -> Self:
         """Where datatrove is installed, a wrong name or argument is a mistake in the file."""
+        if self.block in UNFIT:
+            raise ValueError(f"{self.block}: {UNFIT[self.block]}")
         blocks = _blocks()
         if blocks and self.block not in blocks:
             near = difflib.get_close_matches(self.block, blocks, 3, 0.4) or sorted(blocks)

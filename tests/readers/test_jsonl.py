@@ -78,6 +78,12 @@ def test_other_columns_and_missing_ones(tmp_path: Path) -> None:
     assert [row["text"] for row in rows] == ["b", "c"] and rows[0]["id"] == "5" and len(rows[1]["id"]) == 32
 
 
+@pytest.mark.parametrize("content", ['[{"text": "a"}]', '{\n  "text": "a"\n}'])
+def test_a_json_document_is_no_json_lines(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    assert "jq" in (READER.check(str(tmp_path / "x.json"), ReadSettings("s", "jsonl")) or "")
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst", ".jsonl.lz4", ".jsonl.bz2", ".jsonl.xz"])
 def test_compressed(tmp_path: Path, suffix: str) -> None:
     import bz2

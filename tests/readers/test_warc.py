@@ -177,6 +177,16 @@ def test_wet_gives_text(shared_data: Path) -> None:
     assert rows[0]["text"].startswith("Escopete") and rows[0]["content"] is None
 
 
+def test_arc(shared_data: Path) -> None:
+    for name in ("example.arc", "example.arc.gz"):
+        rows, tally = read(shared_data / "warc/webrecorder__warcio" / name)
+        assert [(row["url"], row["date"], row["offset"]) for row in rows] == [
+            ("http://example.com/", "2014-02-16T05:02:21Z", 151)
+        ]
+        assert b"Example Domain" in rows[0]["content"] and rows[0]["content"].lstrip().startswith(b"<!doctype")
+        assert tally.skipped == {"filedesc": 1}
+
+
 def test_limits(tmp_path: Path) -> None:
     path = tmp_path / "x.warc"
     bomb = gzip.compress(b"<p>" + b"x" * 5_000_000)

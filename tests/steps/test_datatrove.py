@@ -70,6 +70,11 @@ def test_an_unknown_block() -> None:
         Datatrove(block="GopherQualtyFilter")
 
 
+def test_an_unfit_block() -> None:
+    with pytest.raises(ValueError, match="order of the documents"):
+        Datatrove(block="SamplerFilter")
+
+
 def test_without_datatrove(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datatrove, "_blocks", dict)
     with pytest.raises(MissingAsset, match=r"curate\[datatrove\]"):
