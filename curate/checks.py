@@ -90,7 +90,8 @@ def _order(pipeline: Pipeline) -> list[Problem]:
 
 def _raw(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
     """Raw pages need a step that turns them into text."""
-    if any(step.reads_raw for step in pipeline.steps):
+    broken = len(pipeline.places) < len(pipeline.source.data.get("steps") or [])
+    if broken or any(step.reads_raw for step in pipeline.steps):
         return []
     raw = {file.settings.source: file for file in files if FORMATS[file.settings.format].raw}
     return [

@@ -14,6 +14,7 @@ from curate.documents import RAW, drop_columns, set_column
 from curate.errors import MissingAsset
 from curate.steps.charset import decode_page
 from curate.steps.nesting import deeper_than
+from curate.settings import Size
 from curate.steps.step import Signal, Step
 from curate.text import clean_surrogates
 
@@ -81,7 +82,7 @@ class Extract(Step):
     favour: Literal["precision", "recall", "balance"] = Field(
         "precision", description="what to do with passages in doubt (trafilatura)"
     )
-    max_bytes: int = Field(8 << 20, gt=0, description="a raw page above this length in bytes is quarantined")
+    max_bytes: Size = Field(8 << 20, gt=0, description="a raw page above this length in bytes is quarantined")
     max_depth: int = Field(2000, gt=0, description="a page with elements nested deeper than this is quarantined")
     timeout: float = Field(20.0, gt=0, description="seconds of processor time that a page may take, else quarantined")
 
