@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import inlined, loop
 from curate.text import Bytes
 
 Hashes = npt.NDArray[np.uint64]
@@ -16,7 +16,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 
 
-@loop
+@inlined
 def eight_bytes(data: Bytes, at: int) -> np.uint64:
     """The bytes `data[at:at + 8]` as one little-endian number; one instruction, if the index is unsigned."""
     i = np.uint64(at)
@@ -26,7 +26,7 @@ def eight_bytes(data: Bytes, at: int) -> np.uint64:
     return low | np.uint64(data[i + np.uint64(6)]) << np.uint64(48) | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
 
 
-@loop
+@inlined
 def hash_range(data: Bytes, start: int, stop: int) -> np.uint64:
     """A 64-bit hash of `data[start:stop]`, never 0: eight bytes at a time, each step a bijection of the state."""
     value = np.uint64(stop - start) * GOLDEN
@@ -65,7 +65,7 @@ def power_of_two(least: int) -> int:
     return size
 
 
-@loop
+@inlined
 def add(seen: Hashes, size: int, value: np.uint64) -> bool:
     """Put a hash (not 0) into an open table of which `size` slots (a power of two) are in use; whether it was there."""
     mask = np.uint64(size - 1)

@@ -76,8 +76,10 @@ def sentences(
     first = word
     while word < last and start[word] < end:
         lo, hi = np.int64(start[word]), np.int64(stop[word])
-        code, after = decode(data, lo, hi)
-        terminal = after == hi and (classes[code] & TERMINAL) != 0
+        terminal = False
+        if hi - lo <= 4:
+            code, after = decode(data, lo, hi)
+            terminal = after == hi and (classes[code] & TERMINAL) != 0
         if ended:
             # white space that is more than one blank is a word of its own for spaCy
             gap = lo - stop[word - 1] if word > first else 0

@@ -5,6 +5,7 @@ Fractions are of counts; 0/0 is 0. A symbol is what `unicode.SYMBOL` says; `char
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -60,7 +61,7 @@ def quality_signals(
     _characters(data, offsets, table.classes, marks, signals)
     _lines(data, offsets, *words, table.classes, short_line_length, marks, seen, signals)
     _words(
-        data, *words, table.classes, table.lower, _stop_table(stop_words), np.zeros(_STOP_SLOTS, np.int64), folded, marks,
+        data, *words, table.classes, table.lower, _stop_table(stop_words), np.zeros(_STOP_SLOTS, np.int64), folded, _logarithms(), marks,
         np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32), slots,
         np.empty(room, np.uint64), np.empty(room, np.int32), signals,
     )  # fmt: skip
@@ -233,6 +234,7 @@ def _words(
     stop_words: Hashes,
     met: npt.NDArray[np.int64],
     folded: Bytes,
+    logarithms: Signals,
     marks: npt.NDArray[np.int64],
     code_of: Hashes,
     number: Counts,
@@ -283,17 +285,26 @@ def _words(
             row[2] = letters / words
             _, groups = group(code_of, alive, words, number, slots, keys, count)
             row[7] = groups / words
-            row[8] = _entropy(count, groups, words)
+            row[8] = _entropy(count, groups, words, logarithms)
 
 
 @loop
-def _entropy(count: Counts, groups: int, total: int) -> float:
+def _entropy(count: Counts, groups: int, total: int, logarithms: Signals) -> float:
     """-sum p ln p over the first `groups` counts, which sum to `total`; in order, so that every machine agrees."""
     weighted = 0.0
     for g in range(groups):
-        if count[g] > 1:
-            weighted += count[g] * natural_logarithm(np.int64(count[g]))
+        n = np.int64(count[g])
+        if n > 1:
+            weighted += n * (logarithms[n] if n < len(logarithms) else natural_logarithm(n))
     return natural_logarithm(np.int64(total)) - weighted / total
+
+
+@functools.cache
+def _logarithms() -> Signals:
+    """ln n of the counts that are common, by n."""
+    table = np.array([0.0, *(natural_logarithm(n) for n in range(1, 512))])
+    table.flags.writeable = False
+    return table
 
 
 @loop

@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from curate.kernels import loop
+from curate.kernels import inlined, loop
 from curate.kernels.groups import Hashes, hash_range
 from curate.text import Bytes
 
@@ -126,14 +126,14 @@ def _find(special: Hashes, base: int, slots: int, value: np.uint64) -> int:
     return -1
 
 
-@loop
+@inlined
 def may_be_special(data: Bytes, start: int, stop: int, special: Hashes) -> bool:
     """Whether a special word begins with the same byte and is as long; `start < stop`."""
     length = stop - start
     return length <= LONGEST and (np.int64(special[LENGTHS + np.int64(data[start])]) >> length) & 1 == 1
 
 
-@loop
+@inlined
 def find_special(data: Bytes, start: int, stop: int, special: Hashes) -> int:
     """The split points of `data[start:stop]` if it is a special word (0: keep it whole), else -1."""
     if start >= stop or not may_be_special(data, start, stop, special):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.kernels import loop
+from curate.kernels import inlined, loop
 from curate.kernels.groups import Hashes
 from curate.kernels.specials import find_special, is_unit, specials
 from curate.kernels.unicode import (
@@ -98,31 +98,59 @@ def _split_all(
         while i < end:
             begin = i
             after = i + 1
-            plain = True  # ASCII letters or digits only: nothing to peel
+            odd = -1  # the first character that is no ASCII letter or digit
             while i < end:
                 byte = data[i]
                 after = i + 1
                 if byte < 0x80:
                     group = classes[byte]
-                    if group & SPACE:
-                        break
-                    plain = plain and group & ALNUM != 0
+                    if group & ALNUM == 0:
+                        if group & SPACE:
+                            break
+                        odd = i if odd < 0 else odd
                     i += 1
                 else:
                     code, after = decode(data, i, end)
                     if classes[code] & SPACE:
                         break
-                    plain = False
+                    odd = i if odd < 0 else odd
                     i = after
-            digits = plain and i > begin and classes[data[begin]] & DIGIT and not classes[data[i - 1]] & DIGIT
-            if plain and i > begin and not digits and find_special(data, begin, i, special) < 0:
-                start[count], stop[count] = begin, i
-                count += 1
-            elif i > begin:
-                count = _split_chunk(data, begin, i, plain, classes, special, start, stop, count, peeled)
+            if i > begin:
+                # most chunks are one word, or one word and one mark
+                word = i if odd < 0 else odd
+                if odd >= 0 and not (odd == i - 1 and odd > begin and _is_mark(data, odd, classes)):
+                    word = begin
+                if word > begin and not _is_common(data, begin, word, i, classes, special):
+                    word = begin
+                if word > begin:
+                    start[count], stop[count] = begin, word
+                    count += 1
+                if begin < word < i:
+                    start[count], stop[count] = word, i
+                    count += 1
+                if word == begin:
+                    count = _split_chunk(data, begin, i, odd < 0, classes, special, start, stop, count, peeled)
             i = after  # behind the white space
     first[len(offsets) - 1] = count
     return count
+
+
+@inlined
+def _is_mark(data: Bytes, at: int, classes: Classes) -> bool:
+    """Whether the last character of a chunk is a mark that comes off the word of ASCII letters and digits before it."""
+    if data[at] == DOT:
+        return (classes[data[at - 1]] & (LOWER | DIGIT)) != 0
+    return data[at] < 0x80 and (classes[data[at]] & EDGE) != 0
+
+
+@inlined
+def _is_common(data: Bytes, lo: int, hi: int, end: int, classes: Classes, special: Hashes) -> bool:
+    """Whether the ASCII letters and digits `data[lo:hi]`, and the chunk to `end`, are no special words nor quantities."""
+    if classes[data[lo]] & DIGIT and not classes[data[hi - 1]] & DIGIT:
+        return False
+    if find_special(data, lo, hi, special) >= 0:
+        return False
+    return hi == end or find_special(data, lo, end, special) < 0
 
 
 @loop
