@@ -18,20 +18,25 @@ def chart(histogram: Histogram, meaning: str) -> str:
     spoken += f"; keeps {bounds}" if bounds else ""
     missing = f" · {histogram.missing:,} not finite" if histogram.missing else ""
     scale = " · logarithmic axis" if histogram.logarithmic else ""
-    first, last = histogram.bins[0], histogram.bins[-1]
-    # the ends of the axis; bins of whole numbers begin and end halfway between two
-    ends = max(first.left, histogram.least), min(last.right, histogram.most)
-    ends = (math.ceil(ends[0]), math.floor(ends[1])) if histogram.field.type == "integer" else ends
     keeps = f" · keeps {text(bounds)}" if bounds else ""
     return (
         f"<figure><figcaption><b>{text(histogram.field.name)}</b>{keeps}</figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{text(spoken)}">'
         f"{_bars(histogram)}{_lines(histogram)}</svg>"
-        f'<div class="ends"><span>{number(ends[0])}</span>'
-        f"<span>{number(ends[1])}</span></div>"
+        f'<div class="ends"><span>{_end(histogram, last=False)}</span>'
+        f"<span>{_end(histogram, last=True)}</span></div>"
         f"<figcaption>{prose(meaning)}{'<br>' if meaning else ''}{histogram.count:,} documents, {number(histogram.least)}"
         f" to {number(histogram.most)}{missing}{scale}</figcaption></figure>\n"
     )
+
+
+def _end(histogram: Histogram, *, last: bool) -> str:
+    """The number at one end of the axis, marked where values lie beyond."""
+    value = histogram.bins[-1].right if last else histogram.bins[0].left
+    if histogram.field.type == "integer":  # bins begin and end halfway between numbers
+        value = math.floor(value) if last else math.ceil(value)
+    beyond = histogram.most > value if last else histogram.least < value
+    return ("&gt; " if last else "&lt; ") * beyond + number(value)
 
 
 def in_words(limit: Limit) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,9 @@ BINS = 40
 SAMPLE = 100_000
 #: values beyond these quantiles fall into the first and the last bin
 TAILS = (0.005, 0.995)
-#: a range more than so many times the median has a logarithmic axis
+#: a range more than so many times the median has a logarithmic axis, but not that of a fraction
 SKEW = 20
+FRACTION = 10
 #: rows of the ledger that are in memory at a time
 BATCH = 1 << 16
 _NUMBER = r"(-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
@@ -169,7 +170,7 @@ def _plan(signal: Field, facts: _Range, bounds: Sequence[Limit]) -> _Plan:
     low = min([facts.quantile(TAILS[0]), *(limit.value for limit in bounds)])
     high = max([facts.quantile(TAILS[1]), *(limit.value for limit in bounds)])
     middle = facts.quantile(0.5)
-    logarithmic = low >= 0 and middle > 0 and high > SKEW * middle
+    logarithmic = low >= 0 and middle > 0 and high > max(FRACTION, SKEW * middle)
     edges = _logarithmic(max(low, high / 1e5), high) if logarithmic else _linear(low, high)
     for limit in bounds:
         nearest = min(range(1, len(edges) - 1), key=lambda i: abs(edges[i] - limit.value))
@@ -202,4 +203,26 @@ def _made(
     for left, right, count in zip(edges[:-1], edges[1:], counts.tolist(), strict=True):
         fails = not loose and any(right <= b.edge if b.above else left >= b.edge for b in bounds)
         bins.append(Bin(left, right, count, fails))
-    return Histogram(signal, facts.count, facts.missing, facts.least, facts.most, logarithmic, tuple(bins), bounds)
+    return Histogram(
+        signal,
+        facts.count,
+        facts.missing,
+        facts.least,
+        facts.most,
+        logarithmic,
+        tuple(_trimmed(bins, facts, bounds)),
+        bounds,
+    )
+
+
+def _trimmed(bins: list[Bin], facts: _Range, bounds: Sequence[Limit]) -> list[Bin]:
+    """Without empty bins at the ends, unless a limit stands there; the axis begins and ends with the data."""
+    while len(bins) > 1 and not bins[0].count and not any(limit.edge <= bins[0].right for limit in bounds):
+        bins.pop(0)
+    while len(bins) > 1 and not bins[-1].count and not any(limit.edge >= bins[-1].left for limit in bounds):
+        bins.pop()
+    if bins[0].left < facts.least < bins[0].right:
+        bins[0] = replace(bins[0], left=facts.least)
+    if bins[-1].left < facts.most < bins[-1].right:
+        bins[-1] = replace(bins[-1], right=facts.most)
+    return bins

@@ -47,7 +47,7 @@ details { margin: .35rem 0; } summary { cursor: pointer; padding: .2rem 0; } td 
 .rule .figures b { color: var(--dropped); }
 .example { background: var(--card); border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .7rem;
   margin: .5rem 0; font-size: .9rem; } .example p { margin: 0 0 .2rem; }
-.example pre, pre.block { margin: .35rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 14rem;
+.example pre, pre.block { margin: .35rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 22rem;
   overflow: auto; unicode-bidi: plaintext; }
 .example.kept { border-left: 4px solid var(--kept); } .example.dropped { border-left: 4px solid var(--dropped); }
 pre.block { background: var(--card); border: 1px solid var(--line); border-radius: .4rem; padding: .7rem .9rem;

@@ -17,7 +17,7 @@ Where = tuple[str, int]
 
 
 def texts(store: Path, manifest: Mapping[str, Any], places: Sequence[Where]) -> dict[Where, str]:
-    """The text of each document as the last stage that holds it left it.
+    """The text of each document as the last stage left it that left any: a later step may cut a text down to nothing.
 
     Args:
         store: the folder `.store` of the output.
@@ -36,8 +36,8 @@ def texts(store: Path, manifest: Mapping[str, Any], places: Sequence[Where]) -> 
         missing = rows
         for fingerprint in reversed(stages):
             for row, text in _of_unit(Place(str(store), fingerprint, unit), missing):
-                found[unit, row] = text
-            missing = {row for row in missing if (unit, row) not in found}
+                found[unit, row] = text or found.get((unit, row), "")
+            missing = {row for row in missing if not found.get((unit, row))}
             if not missing:
                 break
     return found
