@@ -81,33 +81,36 @@ def add(seen: Hashes, size: int, value: np.uint64) -> bool:
 def group(
     code: Hashes, alive: Counts, living: int, number: Counts, slots: Counts, keys: Hashes, count: Counts
 ) -> tuple[int, int]:
-    """Number the equal codes at the alive positions in order of appearance, and keep alive what occurs twice or more.
+    """Number the equal codes at the alive positions from 1 in order of appearance; what occurs once dies.
 
-    Writes `number` (-1 where dead) and `count` by number; returns how many positions and how many numbers there are.
+    Writes `number` (0 where dead) and `count` by number; returns how many positions stay and how many numbers there
+    are. `keys` and `count` have two entries more than there may be numbers. Selections stand for branches, which no
+    processor could guess.
     """
     size = power_of_two(2 * living + 2)
     for slot in range(size):
-        slots[slot] = -1
+        slots[slot] = 0
     mask = np.uint64(size - 1)
     groups = 0
     for s in range(living):
         value = code[alive[s]]
         slot = (value * GOLDEN >> np.uint64(24)) & mask
-        while slots[slot] >= 0 and keys[slots[slot]] != value:
+        known = slots[slot]
+        while (known != 0) & (keys[known] != value):
             slot = (slot + np.uint64(1)) & mask
-        if slots[slot] < 0:
-            slots[slot] = groups
-            keys[groups] = value
-            count[groups] = 0
-            groups += 1
-        number[alive[s]] = slots[slot]
-        count[slots[slot]] += 1
+            known = slots[slot]
+        before = count[known] if known != 0 else 0
+        groups += known == 0
+        known = known if known != 0 else groups
+        slots[slot] = known
+        keys[known] = value
+        count[known] = before + 1
+        number[alive[s]] = known
     left = 0
     for s in range(living):
         i = alive[s]
-        if count[number[i]] > 1:
-            alive[left] = i
-            left += 1
-        else:
-            number[i] = -1
+        again = count[number[i]] > 1
+        alive[left] = i
+        left += again
+        number[i] = number[i] if again else 0
     return left, groups

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
+from curate.kernels.unicode import BREAK, decode
 from curate.text import Bytes
 
 LOREM_IPSUM, JAVASCRIPT, POLICY, CURLY_BRACKET = 1, 2, 4, 8
@@ -36,22 +37,62 @@ def _triggers() -> npt.NDArray[np.uint16]:
 _TRIGGERS = _triggers()
 
 
+def _stops() -> npt.NDArray[np.uint8]:
+    """Byte -> whether a line may end at it, or a phrase have its rare character there."""
+    table = (_TRIGGERS > 0).astype(np.uint8)
+    table[[10, 11, 12, 13, 28, 29, 30, 0xC2, 0xE2]] = 1
+    return table
+
+
+_STOPS = _stops()
+
+
 @loop
 def phrases_in(data: Bytes, lo: int, hi: int) -> int:
     """Which of the phrases stand in `data[lo:hi]`, as bits; ASCII letters match in either case."""
     found = 0
     for i in range(lo, hi):
-        candidates = np.int64(_TRIGGERS[data[i]])
-        number = 0
-        while candidates:
-            if candidates & 1 and not found & _BITS[number]:
-                begin = _ENDS[number - 1] if number else 0
-                length = _ENDS[number] - begin
-                at = i - _PLACES[number]
-                if at >= lo and at + length <= hi and _matches(data, at, begin, length):
-                    found |= _BITS[number]
-            candidates >>= 1
-            number += 1
+        if _TRIGGERS[data[i]]:
+            found |= _phrases_at(data, lo, hi, i)
+    return found
+
+
+@loop
+def scan_line(data: Bytes, start: int, hi: int, classes: npt.NDArray[np.uint16]) -> tuple[int, int, int]:
+    """Where the line from `start` ends, where the next starts (as `str.splitlines` cuts), which phrases it holds."""
+    found, i = 0, start
+    while True:
+        while i < hi and not _STOPS[data[i]]:
+            i += 1
+        if i == hi:
+            return hi, hi, found
+        if _TRIGGERS[data[i]]:
+            # a phrase has no line break, so one that starts in the line ends in it
+            found |= _phrases_at(data, start, hi, i)
+            i += 1
+            continue
+        code, after = decode(data, i, hi)
+        if classes[code] & BREAK:
+            if code == 13 and after < hi and data[after] == 10:
+                after += 1
+            return i, after, found
+        i = after
+
+
+@loop
+def _phrases_at(data: Bytes, lo: int, hi: int, i: int) -> int:
+    """The bits of the phrases in `data[lo:hi]` whose rare character stands at `i`."""
+    candidates = np.int64(_TRIGGERS[data[i]])
+    found, number = 0, 0
+    while candidates:
+        if candidates & 1:
+            begin = _ENDS[number - 1] if number else 0
+            length = _ENDS[number] - begin
+            at = i - _PLACES[number]
+            if at >= lo and at + length <= hi and _matches(data, at, begin, length):
+                found |= _BITS[number]
+        candidates >>= 1
+        number += 1
     return found
 
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from curate.kernels import loop
 from curate.kernels.groups import Counts, Hashes, add, characters_in, group, hash_range, power_of_two
 from curate.kernels.hashing import encode
-from curate.kernels.lines import Classes, ends_with_ellipsis, line_end, sentences, strip
-from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, phrases_in
+from curate.kernels.lines import Classes, ends_with_ellipsis, sentences, strip
+from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, scan_line
 from curate.kernels.unicode import ALNUM, ALPHA, DIGIT, LOWER, SPACE, SYMBOL, TERMINAL, UPPER, decode, tables
 from curate.kernels.words import Words, previous
 from curate.text import Bytes, Offsets
@@ -56,7 +56,7 @@ def quality_signals(
     seen = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
     # a lower case may take one byte more than its upper case
     folded = np.zeros(2 * most_bytes + 8, np.uint8)
-    room = most_words + 1
+    room = most_words + 2
     slots = np.empty(power_of_two(2 * room), np.int32)
     _characters(data, offsets, table.classes, marks, signals)
     _lines(data, offsets, *words, table.classes, short_line_length, marks, seen, signals)
@@ -136,7 +136,7 @@ def _lines(
         _fineweb_lines(data, lo, hi, classes, short, seen, size, signals[text, 0] - marks[text, 2], row)
         lines, bullets, ellipses, i, word = 0, 0, 0, lo, first[text]
         while i < hi:
-            end, behind = line_end(data, i, hi, classes)
+            end, behind, found = scan_line(data, i, hi, classes)
             lines += 1
             begin, tail = strip(data, i, end, classes)
             if begin < tail:
@@ -145,7 +145,6 @@ def _lines(
                 ellipses += ends_with_ellipsis(data, begin, tail)
             number, word = sentences(data, start, stop, word, first[text + 1], end, classes)
             row[6] += number
-            found = phrases_in(data, i, end)
             row[7] += (found & LOREM_IPSUM) != 0
             row[8] += (found & CURLY_BRACKET) != 0
             row[9] += (found & JAVASCRIPT) != 0
@@ -290,9 +289,9 @@ def _words(
 
 @loop
 def _entropy(count: Counts, groups: int, total: int, logarithms: Signals) -> float:
-    """-sum p ln p over the first `groups` counts, which sum to `total`; in order, so that every machine agrees."""
+    """-sum p ln p over the counts of `groups` numbers, which sum to `total`; in order, so that every machine agrees."""
     weighted = 0.0
-    for g in range(groups):
+    for g in range(1, groups + 1):
         n = np.int64(count[g])
         if n > 1:
             weighted += n * (logarithms[n] if n < len(logarithms) else natural_logarithm(n))

@@ -53,13 +53,13 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
         words.first,
         tables().classes,
         np.empty(power_of_two(2 * most_bytes + 8), np.uint64),
-        np.empty(most_words + 1, np.uint64),
-        np.empty(most_words + 1, np.int32),
-        np.empty(most_words + 1, np.int32),
+        np.empty(most_words + 2, np.uint64),
+        np.empty(most_words + 2, np.int32),
+        np.empty(most_words + 2, np.int32),
         np.empty(most_words + 2, np.int32),
         np.empty(slots, np.int32),
-        np.empty(most_words + 1, np.uint64),
-        np.empty(most_words + 1, np.int32),
+        np.empty(most_words + 2, np.uint64),
+        np.empty(most_words + 2, np.int32),
         np.empty(most_bytes + 1, np.int32),
         signals,
     )
@@ -102,12 +102,13 @@ def _all(
         begin, size = first[text], first[text + 1] - first[text]
         for k in range(size):
             alive[k] = k
+        number[size] = 0  # behind the last word nothing is alive
         _read_words(data, start, stop, begin, size, characters == hi - lo, code, chars)
         living, groups = group(code, alive, size, number, slots, keys, count)
         for n in range(2, 11):
             if size < n:
                 break
-            living = _pair_up(code, alive, living, size, number)
+            living = _pair_up(code, alive, living, number)
             living, groups = group(code, alive, living, number, slots, keys, count)
             if n <= 4:
                 row[3 + n] = _top(n, alive, living, number, groups, count, chars) / characters
@@ -169,17 +170,16 @@ def _read_words(
 
 
 @loop
-def _pair_up(code: Hashes, alive: Counts, living: int, size: int, number: Counts) -> int:
+def _pair_up(code: Hashes, alive: Counts, living: int, number: Counts) -> int:
     """From numbers of n-grams to codes of (n + 1)-grams, where both of their n-grams are alive."""
     left = 0
     for s in range(living):
         i = alive[s]
-        if i + 1 < size and number[i + 1] >= 0:
-            code[i] = np.uint64(number[i]) << np.uint64(32) | np.uint64(number[i + 1])
-            alive[left] = i
-            left += 1
-        else:
-            number[i] = -1
+        both = number[i + 1] > 0
+        code[i] = np.uint64(number[i]) << np.uint64(32) | np.uint64(number[i + 1])
+        alive[left] = i
+        left += both
+        number[i] = number[i] if both else 0
     return left
 
 
