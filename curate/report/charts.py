@@ -68,9 +68,9 @@ def _span(left: float, right: float) -> str:
 def _lines(histogram: Histogram) -> str:
     lines = [f'<line class="base" x1="0" y1="{HEIGHT}" x2="{WIDTH}" y2="{HEIGHT}"/>']
     for limit in histogram.limits:
-        if histogram.bins[0].left <= limit.value <= histogram.bins[-1].right:
-            # the edge between the bins: for whole numbers it lies halfway
-            x = _across(histogram, math.floor(limit.edge) + 0.5 if histogram.field.type == "integer" else limit.value)
+        edge = limit.edge(histogram.field)
+        if histogram.bins[0].left <= edge <= histogram.bins[-1].right:
+            x = _across(histogram, edge)
             lines.append(f'<line class="limit" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{HEIGHT}"/>')
     return "".join(lines)
 

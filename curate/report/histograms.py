@@ -42,11 +42,11 @@ class Limit:
     above: bool
     strict: bool = False
 
-    @property
-    def edge(self) -> float:
-        """The largest value on the lower side: bins are closed on the right."""
+    def edge(self, signal: Field) -> float:
+        """Where the lower side ends, itself included: bins are closed on the right. Halfway between whole numbers."""
         lower_side = self.strict if self.above else not self.strict
-        return self.value if lower_side else math.nextafter(self.value, -math.inf)
+        edge = self.value if lower_side else math.nextafter(self.value, -math.inf)
+        return math.floor(edge) + 0.5 if signal.type == "integer" else edge
 
 
 @dataclass(frozen=True)
@@ -172,12 +172,13 @@ def _plan(signal: Field, facts: _Range, bounds: Sequence[Limit]) -> _Plan:
     middle = facts.quantile(0.5)
     logarithmic = low >= 0 and middle > 0 and high > max(FRACTION, SKEW * middle)
     edges = _logarithmic(max(low, high / 1e5), high) if logarithmic else _linear(low, high)
-    for limit in bounds:
-        nearest = min(range(1, len(edges) - 1), key=lambda i: abs(edges[i] - limit.value))
-        edges[nearest] = limit.edge
     if signal.type == "integer":  # halfway between numbers, so that no bin is empty for want of a number in it
         edges = [math.floor(edge) + 0.5 for edge in edges]
         edges[0] = min(edges[0], edges[1] - 1)
+    fixed = {limit.edge(signal) for limit in bounds}
+    for edge in sorted(fixed):
+        if movable := [i for i in range(1, len(edges) - 1) if edges[i] not in fixed]:
+            edges[min(movable, key=lambda i: abs(edges[i] - edge))] = edge
     return sorted(set(edges)), logarithmic, tuple(dict.fromkeys(bounds))
 
 
@@ -201,7 +202,7 @@ def _made(
 ) -> Histogram:  # fmt: skip
     bins = []
     for left, right, count in zip(edges[:-1], edges[1:], counts.tolist(), strict=True):
-        fails = not loose and any(right <= b.edge if b.above else left >= b.edge for b in bounds)
+        fails = not loose and any(right <= b.edge(signal) if b.above else left >= b.edge(signal) for b in bounds)
         bins.append(Bin(left, right, count, fails))
     return Histogram(
         signal,
@@ -210,16 +211,16 @@ def _made(
         facts.least,
         facts.most,
         logarithmic,
-        tuple(_trimmed(bins, facts, bounds)),
+        tuple(_trimmed(bins, signal, facts, bounds)),
         bounds,
     )
 
 
-def _trimmed(bins: list[Bin], facts: _Range, bounds: Sequence[Limit]) -> list[Bin]:
+def _trimmed(bins: list[Bin], signal: Field, facts: _Range, bounds: Sequence[Limit]) -> list[Bin]:
     """Without empty bins at the ends, unless a limit stands there; the axis begins and ends with the data."""
-    while len(bins) > 1 and not bins[0].count and not any(limit.edge <= bins[0].right for limit in bounds):
+    while len(bins) > 1 and not bins[0].count and not any(limit.edge(signal) <= bins[0].right for limit in bounds):
         bins.pop(0)
-    while len(bins) > 1 and not bins[-1].count and not any(limit.edge >= bins[-1].left for limit in bounds):
+    while len(bins) > 1 and not bins[-1].count and not any(limit.edge(signal) >= bins[-1].left for limit in bounds):
         bins.pop()
     if bins[0].left < facts.least < bins[0].right:
         bins[0] = replace(bins[0], left=facts.least)
