@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run both sides and print the ratio."""
     quick = parser(__doc__).parse_args(arguments).quick
     pin_to_one_core()
-    rows, peer_rows = (2000, 150) if quick else (8000, 600)
+    rows, peer_rows = (2000, 300) if quick else (8000, 600)
     batches = documents(rows)
     size = sum(batch.column(0).nbytes for batch in batches) / 1e6
     runs = [ours(batches) for _ in range(3)]

@@ -58,7 +58,7 @@ def quality_signals(
     folded = np.zeros(2 * most_bytes + 8, np.uint8)
     room = most_words + 2
     slots = np.empty(power_of_two(2 * room), np.int32)
-    _characters(data, offsets, table.classes, marks, signals)
+    _characters(data, offsets, table.classes, np.zeros(128, np.int64), marks, signals)
     _lines(data, offsets, *words, table.classes, short_line_length, marks, seen, signals)
     _words(
         data, *words, table.classes, table.lower, _stop_table(stop_words), np.zeros(_STOP_SLOTS, np.int64), folded, _logarithms(), marks,
@@ -84,27 +84,46 @@ def _stop_table(stop_words: Sequence[str]) -> Hashes:
 
 @loop
 def _characters(
-    data: Bytes, offsets: Offsets, classes: Classes, marks: npt.NDArray[np.int64], signals: Signals
+    data: Bytes,
+    offsets: Offsets,
+    classes: Classes,
+    ascii_counts: npt.NDArray[np.int64],
+    marks: npt.NDArray[np.int64],
+    signals: Signals,
 ) -> None:
     for text in range(len(offsets) - 1):
         i, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        chars, digits, upper, spaces, symbols, dots = 0, 0, 0, 0, 0, 0
+        for byte in range(128):
+            ascii_counts[byte] = 0
+        wide, digits, upper, spaces, symbols, dots = 0, 0, 0, 0, 0, 0
         while i < hi:
+            byte = data[i]
+            if byte < 0x80:
+                ascii_counts[byte] += 1
+                i += 1
+                dots = dots + 1 if byte == 0x2E else 0
+                marks[text, 1] += dots == 3
+                dots = 0 if dots == 3 else dots
+                continue
             code, i = decode(data, i, hi)
             classed = np.int64(classes[code])
-            chars += 1
+            wide += 1
             digits += (classed & DIGIT) != 0
             upper += (classed & UPPER) != 0
             spaces += (classed & SPACE) != 0
             symbols += (classed & (ALNUM | SPACE)) == 0
-            if code == 0x2E:
-                dots += 1
-                marks[text, 1] += dots % 3 == 0
-            else:
-                dots = 0
-                marks[text, 0] += code == 0x23
-                marks[text, 1] += code == _ELLIPSIS
-                marks[text, 2] += code == 0x0A
+            marks[text, 1] += code == _ELLIPSIS
+            dots = 0
+        chars = wide
+        for byte in range(128):
+            number, classed = ascii_counts[byte], np.int64(classes[byte])
+            chars += number
+            digits += number if classed & DIGIT else 0
+            upper += number if classed & UPPER else 0
+            spaces += number if classed & SPACE else 0
+            symbols += 0 if classed & (ALNUM | SPACE) else number
+        marks[text, 0] = ascii_counts[0x23]
+        marks[text, 2] = ascii_counts[0x0A]
         if chars:
             row = signals[text]
             row[0] = chars
