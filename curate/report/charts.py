@@ -32,7 +32,10 @@ def chart(histogram: Histogram, meaning: str) -> str:
 
 def _end(histogram: Histogram, *, last: bool) -> str:
     """The number at one end of the axis, marked where values lie beyond."""
-    value = histogram.bins[-1].right if last else histogram.bins[0].left
+    each = histogram.bins[-1 if last else 0]
+    value = each.right if last else each.left
+    if each.count and not last and histogram.least == each.right:  # a bin of this number alone
+        value = histogram.least
     if histogram.field.type == "integer":  # bins begin and end halfway between numbers
         value = math.floor(value) if last else math.ceil(value)
     beyond = histogram.most > value if last else histogram.least < value

@@ -84,7 +84,7 @@ def duplicates(found: Sequence[Duplicates]) -> str:
         return ""
     parts = []
     for each in found:
-        figures = f"{each.dropped:,} documents dropped for {each.clusters:,} kept ones."
+        figures = f"{counted(each.dropped, 'document')} dropped for {counted(each.clusters, 'kept document')}."
         parts.append(f"<h3>{text(each.step)}</h3><p>{figures}</p>" + "".join(map(_cluster, each.largest)))
     words = "Each dropped document was compared with the kept one that stands for it; similarity is exact Jaccard."
     return section("duplicates", "Duplicates", note(words), *parts)

@@ -74,7 +74,9 @@ class Histogram:
 
 
 def limits(sql: str, signal: str) -> list[Limit]:
-    """The bounds that the rule `sql` puts on `signal` (`step.field`), as far as they are plain comparisons."""
+    """The bounds that the rule `sql` puts on `signal` (`step.field`); none where a broken one need not fail the rule."""
+    if re.search(r"\b(OR|NOT|CASE)\b", sql, re.IGNORECASE):
+        return []
     name = rf"(?<![\w.]){re.escape(signal)}"
     found = []
     for sign, value in re.findall(rf"{name}\s*(>=|<=|>|<)\s*{_NUMBER}", sql):
@@ -109,10 +111,12 @@ def histograms(records: Records | None, rules: Sequence[Mapping[str, Any]]) -> l
         return []
     ranges = _ranges(records, fields)
     filled = [each for each in fields if ranges[each].count]
-    bounds = {each: _bounds(each, rules) for each in filled}
-    plans = {each: _plan(each, ranges[each], bounds[each][0]) for each in filled}
+    plans = {}
+    for each in filled:
+        bounds = [limit for rule in rules for limit in limits(rule["sql"], each.key)]
+        plans[each] = _plan(each, ranges[each], bounds)
     counts = _counts(records, {each: np.array(plans[each][0]) for each in filled})
-    return [_made(each, ranges[each], *plans[each], counts[each], loose=bounds[each][1]) for each in filled]
+    return [_made(each, ranges[each], *plans[each], counts[each]) for each in filled]
 
 
 def _ranges(records: Records, fields: Sequence[Field]) -> dict[Field, _Range]:
@@ -155,13 +159,6 @@ def _values(records: Records, fields: Sequence[Field]) -> Iterator[tuple[npt.NDA
                     )  # fmt: skip
 
 
-def _bounds(signal: Field, rules: Sequence[Mapping[str, Any]]) -> tuple[list[Limit], bool]:
-    """The bounds on a signal, and whether a rule has one that may be broken by a document that it keeps."""
-    own = [(rule["sql"], limits(rule["sql"], signal.key)) for rule in rules if signal.key in rule["sql"]]
-    loose = any(found and re.search(r"\b(OR|NOT|CASE)\b", sql, re.IGNORECASE) for sql, found in own)
-    return [limit for _, found in own for limit in found], loose
-
-
 _Plan = tuple[list[float], bool, tuple[Limit, ...]]
 
 
@@ -198,11 +195,11 @@ def _logarithmic(low: float, high: float) -> list[float]:
 
 def _made(
     signal: Field, facts: _Range, edges: Sequence[float], logarithmic: bool, bounds: tuple[Limit, ...],
-    counts: npt.NDArray[np.int64], *, loose: bool,
+    counts: npt.NDArray[np.int64],
 ) -> Histogram:  # fmt: skip
     bins = []
     for left, right, count in zip(edges[:-1], edges[1:], counts.tolist(), strict=True):
-        fails = not loose and any(right <= b.edge(signal) if b.above else left >= b.edge(signal) for b in bounds)
+        fails = any(right <= b.edge(signal) if b.above else left >= b.edge(signal) for b in bounds)
         bins.append(Bin(left, right, count, fails))
     return Histogram(
         signal,

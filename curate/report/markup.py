@@ -41,7 +41,7 @@ def share(part: int, whole: int) -> str:
     if not whole:
         return "–"
     percent = 100 * part / whole
-    return f"{percent:.1f} %" if percent >= 0.1 or not part else "< 0.1 %"
+    return f"{percent:.1f} %" if percent >= 0.1 else "< 0.1 %" if part else "0 %"
 
 
 def counted(count: int, noun: str) -> str:

@@ -98,8 +98,15 @@ def _shares(rows: Sequence[Mapping[str, Any]], one: str, many: str) -> str:
 
 def speed(manifest: Mapping[str, Any]) -> str:
     """Seconds and documents per second, by step and by stage."""
+    # within a stage every step sees every document, whatever the steps before it decided
+    came = {name: stage["in"] for stage in manifest["stages"] for name in stage["steps"]}
     steps = [
-        (text(step["name"]), f"{step['in']:,}", f"{step['seconds']:,.2f}", _rate(step["in"], step["seconds"]))
+        (
+            text(step["name"]),
+            f"{came[step['name']]:,}",
+            f"{step['seconds']:,.2f}",
+            _rate(came[step["name"]], step["seconds"]),
+        )
         for step in manifest["steps"]
     ]
     stages = [
