@@ -191,3 +191,7 @@ def main() -> None:
     except CurateError as error:
         print(error if isinstance(error, ConfigError) else f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror or error}\n\nhint: what was committed is kept", file=sys.stderr)
+        sys.exit(CurateError.exit_code)

@@ -105,7 +105,9 @@ def _build(source: Source, folder: Path, input_folder: Path, problems: list[Prob
             problems.append(Problem(source.where(()), f"the key `{key}` is missing"))
     inputs = _list(source, "inputs", problems)
     entries = [_model(InputEntry, entry, ("inputs", i), source, problems) for i, entry in enumerate(inputs)]
-    steps = [_step(entry, ("steps", i), source, problems) for i, entry in enumerate(_list(source, "steps", problems))]
+    steps = [
+        _step(entry, ("steps", i), source, folder, problems) for i, entry in enumerate(_list(source, "steps", problems))
+    ]
     # a missing output is told above; the rest of the file is checked all the same
     output = data.get("output", ".")
     checked = _model(Output, {"path": output} if isinstance(output, str) else output, ("output",), source, problems)
@@ -137,7 +139,7 @@ def _unique(source: Source, key: str, names: Sequence[str | None], problems: lis
             problems.append(Problem(source.where((key, i)), f"the name `{name}` stands twice", "give it another name"))
 
 
-def _step(entry: Any, path: Key, source: Source, problems: list[Problem]) -> Step | None:
+def _step(entry: Any, path: Key, source: Source, folder: Path, problems: list[Problem]) -> Step | None:
     if isinstance(entry, str):
         name = entry
         settings: Any = {}
@@ -151,8 +153,17 @@ def _step(entry: Any, path: Key, source: Source, problems: list[Problem]) -> Ste
     if name not in STEPS:
         problems.append(Problem(source.where(path, key=True), f"unknown step `{name}`", nearest(name, STEPS)))
         return None
-    step: Step | None = _model(step_class(name), {} if settings is None else settings, path, source, problems)
+    cls = step_class(name)
+    if isinstance(settings, dict):
+        settings = {key: _placed(cls, key, value, folder) for key, value in settings.items()}
+    step: Step | None = _model(cls, {} if settings is None else settings, path, source, problems)
     return step
+
+
+def _placed(cls: type[Step], key: str, value: Any, folder: Path) -> Any:
+    """The value of a setting; a path of a file that is there is made relative to the working directory."""
+    is_path = key in cls.PATH_FIELDS and isinstance(value, str) and (folder / value).is_file()
+    return str(folder / value) if is_path else value
 
 
 def _model(cls: type[BaseModel], data: Any, path: Key, source: Source, problems: list[Problem]) -> Any:

@@ -149,3 +149,12 @@ def test_shares() -> None:
     assert parse_share("1%") == 0.01 and parse_share(0.5) == 0.5
     pytest.raises(ValueError, parse_share, "1")
     pytest.raises(ValueError, parse_size, "many")
+
+
+def test_a_list_in_a_file_is_found_beside_the_pipeline_file(tmp_path: Path) -> None:
+    (tmp_path / "domains.txt").write_text("bad.example\n")
+    steps = "  - url_rules: {block_domains: domains.txt}\n"
+    pipeline = load(written(tmp_path, GOOD.replace("  - normalize\n", steps)))
+    assert pipeline.steps[0].assets()["block_domains"] and check(pipeline)
+    missing = problems(tmp_path, GOOD.replace("  - normalize\n", steps.replace("domains.txt", "nowhere.txt")))
+    assert "nowhere.txt" in missing[0]

@@ -48,7 +48,6 @@ class Datatrove(Step):
         "reason": Signal(pa.string(), "the filter's reason for dropping it; may be empty"),
         "changed": Signal(pa.bool_(), "whether the block changed the text"),
     }
-    changes_text: ClassVar[bool] = True
 
     block: str = Field(description="the class, such as GopherQualityFilter or PIIFormatter")
     args: dict[str, Any] = Field({}, description="its arguments, as in Python")

@@ -66,7 +66,6 @@ class Extract(Step):
         "encoding": Signal(pa.string(), "the character encoding that was used"),
         "replaced": Signal(pa.int32(), "characters that were invalid and became U+FFFD"),
     }
-    changes_text: ClassVar[bool] = True
     reads_raw: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("content",)
 

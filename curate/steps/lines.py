@@ -43,7 +43,6 @@ class Lines(Filter):
     source: ClassVar[str] = (
         "C4 (Raffel et al. 2020) as datatrove 0.10 C4QualityFilter; RefinedWeb (arXiv 2306.01116, G.2) and DCLM"
     )
-    changes_text: ClassVar[bool] = True
     # unlike elsewhere a preset decides the text, not only what is kept
     RULE_FIELDS: ClassVar[frozenset[str]] = frozenset({"rules"})
     SIGNALS: ClassVar[Mapping[str, Signal]] = {

@@ -35,7 +35,6 @@ class Normalize(Step):
         "composed": Signal(pa.bool_(), "whether NFC changed the text"),
         "repaired": Signal(pa.bool_(), "whether misread UTF-8 was put right"),
     }
-    changes_text: ClassVar[bool] = True
 
     indentation: bool = Field(True, description="keep spaces and tabs at the beginning of lines (code, verse)")
     fix_mojibake: bool = Field(False, description="put right UTF-8 that was once read as windows-1252")

@@ -55,8 +55,8 @@ class Step(BaseModel):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Bound]]] = {}
     #: fields that only decide which documents are kept: they are not part of the fingerprint
     RULE_FIELDS: ClassVar[frozenset[str]] = frozenset({"preset", "rules"})
-    #: whether `process` may change the column `text`
-    changes_text: ClassVar[bool] = False
+    #: settings that may be the path of a file, relative to the pipeline file
+    PATH_FIELDS: ClassVar[frozenset[str]] = frozenset()
     #: whether the step reads `content` (raw pages) rather than `text`
     reads_raw: ClassVar[bool] = False
     #: whether the step is so slow that it should see survivors only: it begins a new stage

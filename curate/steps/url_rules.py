@@ -47,6 +47,8 @@ class UrlRules(Filter):
         "none": {},
     }
 
+    PATH_FIELDS: ClassVar[frozenset[str]] = frozenset({"block_domains", "block_urls", "block_words", "suspect_words"})
+
     preset: str = Field("default", description="`default`: no hard word, at most one soft word; `none`: any number")
     block_domains: list[str] | str = Field([], description="domains to block, or the path of a list")
     block_urls: list[str] | str = Field([], description="substrings of addresses to block, or the path of a list")
