@@ -93,7 +93,7 @@ def _raw(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
     broken = len(pipeline.places) < len(pipeline.source.data.get("steps") or [])
     if broken or any(step.reads_raw for step in pipeline.steps):
         return []
-    raw = {file.settings.source: file for file in files if FORMATS[file.settings.format].raw}
+    raw = {file.settings.source: file for file in files if FORMATS[file.settings.format].raw or file.settings.html}
     return [
         Problem(pipeline.source.where(("steps",)), f"input `{source}` gives pages ({file.path}), and no step makes text of them",
                 "begin the steps with `- extract`")

@@ -78,7 +78,8 @@ def _environment(entry: InputEntry) -> list[InputFile]:
 
 def _settings(entry: InputEntry) -> ReadSettings:
     chosen = entry.format or ""
-    return ReadSettings(entry.name, chosen, entry.text, entry.id, entry.url, entry.date, entry.max_document_bytes)
+    column, limit = entry.html or entry.text, entry.max_document_bytes
+    return ReadSettings(entry.name, chosen, column, entry.id, entry.url, entry.date, limit, bool(entry.html))
 
 
 def _wanted(place: str, entry: InputEntry) -> bool:

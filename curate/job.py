@@ -177,8 +177,13 @@ def show_plan(file: str, overrides: Overrides, *, sample: str | None, estimate: 
 def show_report(folder: Path) -> None:
     """`curate report`: write the report and the card of the newest version anew, and say where they are."""
     from curate.ledger import Ledger
+    from curate.report.card import write_card
+    from curate.report.page import write_report
 
     manifest = Ledger(folder).manifest
+    version = folder / "versions" / f"{manifest['version']:06d}"
+    write_report(version, manifest, folder / ".store")
+    write_card(version, manifest)
     counts = manifest["documents"]
     print(f"version {manifest['version']} of {manifest['name']}: {counts['kept']:,} of {counts['in']:,} documents kept")
     for entry in manifest["steps"]:

@@ -77,7 +77,7 @@ def funnel(result: RunResult) -> list[dict[str, Any]]:
                 {
                     "name": name, "kind": kind, "in": left, "out": out, "dropped": steps[name]["dropped"],
                     "quarantined": steps[name]["quarantined"], "rules": dict(rules[name]),
-                    "seconds": round(seconds[name], 3),
+                    "seconds": round(seconds[name] + phase.resolving, 3),
                 }
             )  # fmt: skip
             left = out

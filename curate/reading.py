@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.documents import document_batch, joined, set_column
+from curate.documents import RAW, document_batch, joined, set_column
 from curate.files import digest
 from curate.plan import Part, Unit
 from curate.readers import FORMATS
@@ -58,11 +58,20 @@ def _read_part(part: Part, tally: Tally) -> Iterator[pa.RecordBatch]:
     try:
         for batch in FORMATS[part.settings.format].read(part.piece, part.settings, tally):
             if batch.num_rows:
-                yield batch
+                yield _pages(batch) if part.settings.html else batch
     except OSError as error:
         why = f"cannot be read: {error.strerror or error}"
         row = {"row": 0, "id": "", "source": part.settings.source, "path": part.path, "offset": 0, "error": why}
         yield document_batch([row])
+
+
+def _pages(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Texts that are HTML pages -> raw pages, as other readers give them."""
+    count = batch.num_rows
+    columns = [batch["text"].cast(pa.binary()), pa.repeat("text/html", count), pa.repeat("utf-8", count)]
+    for field, column in zip(RAW, columns, strict=True):
+        batch = batch.append_column(field, column)
+    return set_column(batch, "text", pa.nulls(count, pa.string()))
 
 
 def _sampled(offsets: Any, unit: Unit, part: Part) -> Any:

@@ -40,6 +40,8 @@ class PhaseResult:
     receipts: tuple[dict[str, Any], ...]
     reused: int
     seconds: float
+    #: of a global step: what comparing all units took
+    resolving: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def run(plan: Plan, executor: Executor, progress: Progress) -> RunResult:
     states = [UnitState(unit) for unit in plan.units]
     results: list[PhaseResult] = []
     for index, phase in enumerate(plan.phases):
-        start = time.monotonic()
+        start, resolving = time.monotonic(), 0.0
         if isinstance(phase, MapStage):
             receipts, reused = _units(plan, index, "map", states, executor, progress)
             states = [_after_map(state, index, r) for state, r in zip(states, receipts, strict=True)]
@@ -82,9 +84,11 @@ def run(plan: Plan, executor: Executor, progress: Progress) -> RunResult:
             ]
             progress.resolving(phase.name)
             before = [state.count for state in states]
+            resolving = time.monotonic()
             states, verdicts = resolve(plan, index, states)
+            resolving = time.monotonic() - resolving
             receipts = [{**r, **v, "in": n} for r, v, n in zip(receipts, verdicts, before, strict=True)]
-        results.append(PhaseResult(phase, tuple(receipts), reused, time.monotonic() - start))
+        results.append(PhaseResult(phase, tuple(receipts), reused, time.monotonic() - start, resolving))
         _check(phase, receipts, states)
         progress.phase_done(phase.name, receipts, reused, time.monotonic() - start)
     return RunResult(tuple(results), tuple(states))

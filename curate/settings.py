@@ -49,6 +49,9 @@ class InputEntry(_Strict):
         None, description="how to read the files; by their suffix if absent"
     )
     text: str = Field("text", description="the column or key that holds the text")
+    html: str | None = Field(
+        None, description="the column or key that holds a raw HTML page, for `extract`; instead of `text`"
+    )
     id: str | None = Field(None, description="the column or key that holds the id")
     url: str | None = Field(None, description="the column or key that holds the URL")
     date: str | None = Field(None, description="the column or key that holds the date")

@@ -120,3 +120,15 @@ def test_configuration_errors_exit_with_two_and_no_traceback(folder: Path) -> No
     for wrong in (["run"], ["run", "x", "--nonsense"], ["nonsense"], ["run", "none.yaml"]):
         done = curate(*wrong)
         assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+
+
+def test_pages_in_a_column_are_extracted(folder: Path) -> None:
+    rows = [{"id": str(i), "page": PAGE.format(f"Page {i} with a sentence of many words.")} for i in range(3)]
+    (folder / "in" / "good.jsonl").unlink()
+    write_jsonl(folder / "in" / "pages.jsonl", rows)
+    inputs = '[{name: web, path: "in/*", id: id, html: page}]'
+    run_ok(pipeline(folder, "[extract]", inputs=inputs))
+    assert [row["text"] for row in _texts(folder / "out")] == [
+        f"Page {i} with a sentence of many words." for i in range(3)
+    ]
+    assert "begin the steps with `- extract`" in curate("check", pipeline(folder, "[normalize]", inputs=inputs)).stderr

@@ -38,6 +38,8 @@ class ReadSettings:
     url: str | None = None
     date: str | None = None
     max_document_bytes: int = 16 << 20
+    #: whether the text column holds raw HTML pages
+    html: bool = False
 
 
 @dataclass
