@@ -50,7 +50,7 @@ def sample(kind: str) -> pa.RecordBatch:
 
 
 def output_hash(kind: str) -> str:
-    """A hash of everything that a step makes of the sample; floats to seven digits."""
+    """A hash of everything that a step makes of the sample; floats to five digits."""
     step = step_class(kind).model_validate(SETTINGS.get(kind, {}))
     made = step.process(sample(kind))
     columns = {name: made[name].to_pylist() for name in made.schema.names}
@@ -64,7 +64,7 @@ def output_hash(kind: str) -> str:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return f"{value:.7g}"
+        return f"{value:.5g}"
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     return [_rounded(inner) for inner in value] if isinstance(value, list) else value
