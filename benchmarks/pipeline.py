@@ -80,7 +80,9 @@ def main() -> None:
         empty = curate(source, folder / "empty", "--sample", "5")
         whole = min(curate(source, folder / f"whole{i}", "--sample", str(pages)) for i in range(2))
         peer_pages = PEER_PAGES[size]
-        peer = run_peer("fineweb_datatrove.py", [source, model_path("benchmarks"), peer_pages, int(not options.without_extraction)])
+        peer = run_peer(
+            "fineweb_datatrove.py", [source, model_path("benchmarks"), peer_pages, int(not options.without_extraction)]
+        )
     ours = pages / (whole - empty)
     rows = [
         ("first run, kernels compiled where they were not (left out)", first, "s"),

@@ -26,7 +26,7 @@ KEYWORDS = frozenset(
 LEDGER = ("fate", "step", "rule", "evidence", "shard", "shard_row", "unit", "row", "size", "text_bytes", "error_step")
 
 
-def check(pipeline: Pipeline | None, known: Sequence[Problem] = ()) -> list[InputFile]:
+def check(pipeline: Pipeline | None, known: Sequence[Problem] = (), *, any_output: bool = False) -> list[InputFile]:
     """Every check, after the problems `known` already; returns the input files. Raises ConfigError with all problems."""
     if pipeline is None:
         raise ConfigError(known)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from curate.checks import check
-from curate.config import Overrides, read
+from curate.config import Overrides, Pipeline, read
 from curate.errors import ConfigError, CurateError, Problem
 from curate.files import read_json, write_json
-from curate.inputs import open_files
+from curate.inputs import InputFile, open_files
 from curate.plan import Plan, Sample, make_plan
 from curate.settings import parse_share
 
@@ -47,22 +47,12 @@ def parse_sample(text: str | None) -> Sample | None:
     raise ConfigError([Problem("--sample", f"`{text}` is not a sample", "write 5% or 10000")])
 
 
-def prepare(file: str, overrides: Overrides, *, sample: str | None, force: bool = False) -> Plan:
-    """Load, check, list the input and plan. Raises ConfigError."""
-    chosen = parse_sample(sample)
+def prepare(file: str, overrides: Overrides, *, force: bool = False) -> tuple[Pipeline, list[InputFile]]:
+    """Load, check and list the input. Raises ConfigError. With `force` the output may belong to anybody."""
     pipeline, problems = read(file_of(file), overrides)
-    if pipeline is None:
-        raise ConfigError(problems)
-    store = pipeline.folder_out / ".store"
-    if force and store.exists():
-        # a store without its owner's name is anybody's, and empty of results
-        (store / "pipeline.json").unlink(missing_ok=True)
-        for entry in store.iterdir():
-            if entry.name not in ("published", "lock"):
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        write_json(store / "pipeline.json", {"name": pipeline.name, "file": str(Path(pipeline.file).absolute())})
-    files = check(pipeline, problems)
-    return make_plan(pipeline, open_files(files, store), chosen)
+    files = check(pipeline, problems, any_output=force)
+    assert pipeline is not None
+    return pipeline, files
 
 
 def run_file(file: str, overrides: Overrides, *, sample: str | None, force: bool, as_json: bool) -> None:
@@ -70,30 +60,42 @@ def run_file(file: str, overrides: Overrides, *, sample: str | None, force: bool
     from curate.memory import workers_within
     from curate.progress import JsonProgress, LiveProgress, Progress
 
-    plan = prepare(file, overrides, sample=sample, force=force)
+    chosen = parse_sample(sample)
+    pipeline, files = prepare(file, overrides, force=force)
+    workers = workers_within(pipeline.executor)
     live = sys.stderr.isatty() and not as_json
     progress = JsonProgress() if as_json else LiveProgress() if live else Progress()
-    workers = workers_within(plan.pipeline.executor)
-    if workers < plan.pipeline.executor.workers and plan.pipeline.executor.memory:
-        with progress:
-            progress.note(f"--memory has room for {workers} of {plan.pipeline.executor.workers} workers")
-    published = _run(plan, workers, progress)
+    store = pipeline.folder_out / ".store"
+    store.mkdir(parents=True, exist_ok=True)
+    with _lock(store), progress:
+        if force:
+            _forget(store)
+        if workers < pipeline.executor.workers:
+            progress.note(f"--memory has room for {workers} of {pipeline.executor.workers} workers")
+        write_json(store / "pipeline.json", {"name": pipeline.name, "file": os.path.abspath(pipeline.file)})
+        plan = make_plan(pipeline, open_files(files, store), chosen)
+        published = _run(plan, workers, progress)
     if as_json:
         print(json.dumps(_result(plan, published)))
     else:
         print("\n".join(_summary(plan, published)))
 
 
+def _forget(store: Path) -> None:
+    """Empty the store. Published versions stay: they hold links of their own."""
+    for entry in store.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != "lock":
+            entry.unlink()
+
+
 def _run(plan: Plan, workers: int, progress: Any) -> Any:
     from curate.executors import EXECUTORS
     from curate.publish import publish
-    from curate.run import check_quarantine, run, store_folder
+    from curate.run import check_quarantine, run
 
-    store = store_folder(plan)
-    with _lock(store), progress, EXECUTORS[plan.pipeline.executor.kind](workers) as executor:
-        write_json(
-            store / "pipeline.json", {"name": plan.pipeline.name, "file": str(Path(plan.pipeline.file).absolute())}
-        )
+    with EXECUTORS[plan.pipeline.executor.kind](workers) as executor:
         result = run(plan, executor, progress)
         check_quarantine(plan, result)
         return publish(plan, result, executor)
@@ -166,7 +168,9 @@ def show_plan(file: str, overrides: Overrides, *, sample: str | None, estimate: 
     from curate.estimate import estimated
     from curate.preview import lines
 
-    plan = prepare(file, overrides, sample=sample)
+    chosen = parse_sample(sample)
+    pipeline, files = prepare(file, overrides)
+    plan = make_plan(pipeline, open_files(files, pipeline.folder_out / ".store"), chosen)
     for line in lines(plan):
         print(line)
     if estimate:

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -249,10 +248,3 @@ def _explained(error: BaseException, job: Job) -> BaseException:
 def place_of(plan: Plan, index: int, state: UnitState) -> Place:
     """Where phase `index` of a unit is kept."""
     return Place(plan.store, plan.phases[index].fingerprint, state.unit.fingerprint)
-
-
-def store_folder(plan: Plan) -> Path:
-    """The store, made if it is not there."""
-    folder = Path(plan.store)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -171,3 +171,15 @@ def test_plan_and_check_and_report_speak(corpus: Path, done: Path) -> None:
 def test_the_ledger_is_plain_parquet_with_the_promised_columns(done: Path) -> None:
     names = pq.read_schema(next((done / "ledger").iterdir())).names
     assert {"id", "source", "path", "offset", "fate", "step", "rule", "evidence", "quality", "late"} <= set(names)
+
+
+def test_force_takes_over_a_foreign_output_and_computes_anew(corpus: Path, done: Path, tmp_path: Path) -> None:
+    (tmp_path / "q.yaml").write_text((corpus / "p.yaml").read_text().replace("in/*", f"{corpus}/in/0*"))
+    run_ok(tmp_path / "q.yaml", "--output", tmp_path / "out")
+    other = (tmp_path / "q.yaml").read_text().replace("name: test", "name: other")
+    (tmp_path / "q.yaml").write_text(other)
+    refused = curate("run", tmp_path / "q.yaml", "--output", tmp_path / "out")
+    assert refused.returncode == 2 and "belongs to another pipeline, `test`" in refused.stderr
+    before = published_bytes(tmp_path / "out")
+    run_ok(tmp_path / "q.yaml", "--output", tmp_path / "out", "--force")
+    assert published_bytes(tmp_path / "out") == before
