@@ -36,7 +36,7 @@ def check(pipeline: Pipeline | None, known: Sequence[Problem] = (), *, any_outpu
         *_order(pipeline),
         *_columns(pipeline),
         *_assets(pipeline),
-        *_output(pipeline),
+        *([] if any_output else _output(pipeline)),
     ]
     files: list[InputFile] = []
     try:

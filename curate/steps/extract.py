@@ -12,9 +12,9 @@ from pydantic import Field
 from curate import watch
 from curate.documents import RAW, drop_columns, set_column
 from curate.errors import MissingAsset
+from curate.settings import Size
 from curate.steps.charset import decode_page
 from curate.steps.nesting import deeper_than
-from curate.settings import Size
 from curate.steps.step import Signal, Step
 from curate.text import clean_surrogates
 
