@@ -17,7 +17,8 @@ from corpora import curate, documents, manifest, pipeline, published_bytes, reus
 
 STEPS = "[normalize, quality, {exact_dedup: {}}, {minhash: {}}]"
 UNITS = 52
-KILLS = 20
+# of kills, these run in `make test`; all of them in `make faults`
+SHORT, LONG = 20, 200
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,9 @@ def _committed(out: Path, corpus: Path) -> int:
     return len(list((out / ".store" / stage).glob("*/all/receipt.json")))
 
 
-@pytest.mark.parametrize("kill", range(KILLS))
+@pytest.mark.parametrize(
+    "kill", [*range(SHORT), *(pytest.param(kill, marks=pytest.mark.faults) for kill in range(SHORT, LONG))]
+)
 def test_kill_9_loses_no_committed_unit(corpus: Path, tmp_path: Path, kill: int) -> None:
     rng = random.Random(kill)
     run = _start(corpus, tmp_path / "out")
