@@ -189,7 +189,7 @@ def main() -> None:
     try:
         app(_spread(sys.argv[1:]))
     except CurateError as error:
-        print(error if isinstance(error, ConfigError) else f"error: {error}", file=sys.stderr)
+        print(error if isinstance(error, ConfigError | InterruptedRun) else f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""

@@ -119,13 +119,12 @@ class LiveProgress(Progress):
 
     def __enter__(self) -> LiveProgress:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bars
 
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
             TextColumn("{task.fields[status]}"),
         )
         self._bars = Bars(*columns, console=Console(file=self.out), transient=True)
