@@ -1,7 +1,6 @@
 """Words that the general rules of the splitter would get wrong: contractions, abbreviations, emoticons, units.
 
-A special is looked up by the 64-bit hash of its bytes, in an open table, after a filter on its first byte and
-length. The splits agree with spaCy 3.8's English tables (lang/en/tokenizer_exceptions.py, MIT) for words seen in text.
+A special is looked up by the 64-bit hash of its bytes, in an open table behind a sieve of 2 kB. The splits agree with spaCy 3.8's English tables (lang/en/tokenizer_exceptions.py, MIT) for words seen in text.
 """
 
 from __future__ import annotations
@@ -55,11 +54,12 @@ MB kb KB gb GB tb TB T G M K
 """
 
 
-# Where the parts of the table lie: hashes of special words, their values, by first byte the bits of possible lengths,
+# Where the parts of the table lie: hashes of special words, their values, a sieve of one bit for some bits of a hash,
 # hashes of units. One array, for every array that a kernel hands on costs a call seven words.
 VALUES = SLOTS
-LENGTHS = VALUES + SLOTS
-UNIT_HASHES = LENGTHS + 256
+SIEVE = VALUES + SLOTS
+SIEVE_WORDS = 256
+UNIT_HASHES = SIEVE + SIEVE_WORDS
 UNIT_SLOTS = 256
 
 
@@ -68,11 +68,10 @@ def specials() -> Hashes:
     """The table of all special words and units. A value is the split points of the word, a byte each; 0 keeps it."""
     table = np.zeros(UNIT_HASHES + UNIT_SLOTS, np.uint64)
     for word, cuts in _splits().items():
-        raw = word.encode()
         slot = _free_slot(table[:SLOTS], _hash(word))
         table[slot] = _hash(word)
         table[VALUES + slot] = sum(len(word[:cut].encode()) << (8 * place) for place, cut in enumerate(cuts))
-        table[LENGTHS + raw[0]] |= np.uint64(1 << len(raw))
+        table[SIEVE + (_hash(word) >> 6) % SIEVE_WORDS] |= np.uint64(1 << _hash(word) % 64)
     units = table[UNIT_HASHES:]
     for unit in UNITS.split():
         units[_free_slot(units, _hash(unit))] = _hash(unit)
@@ -127,18 +126,16 @@ def _find(special: Hashes, base: int, slots: int, value: np.uint64) -> int:
 
 
 @inlined
-def may_be_special(data: Bytes, start: int, stop: int, special: Hashes) -> bool:
-    """Whether a special word begins with the same byte and is as long; `start < stop`."""
-    length = stop - start
-    return length <= LONGEST and (np.int64(special[LENGTHS + np.int64(data[start])]) >> length) & 1 == 1
-
-
-@inlined
 def find_special(data: Bytes, start: int, stop: int, special: Hashes) -> int:
     """The split points of `data[start:stop]` if it is a special word (0: keep it whole), else -1."""
-    if start >= stop or not may_be_special(data, start, stop, special):
+    if start >= stop or stop - start > LONGEST:
         return -1
-    slot = _find(special, 0, SLOTS, hash_range(data, start, stop))
+    value = hash_range(data, start, stop)
+    # one word in fifteen passes
+    sieve = special[SIEVE + np.int64((value >> np.uint64(6)) & np.uint64(SIEVE_WORDS - 1))] >> (value & np.uint64(63))
+    if sieve & np.uint64(1) == np.uint64(0):
+        return -1
+    slot = _find(special, 0, SLOTS, value)
     return np.int64(special[VALUES + slot]) if slot >= 0 else -1
 
 

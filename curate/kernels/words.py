@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.kernels import inlined, loop
+from curate.kernels.ascii import BLANK, CAPITAL, FIGURE, JOINT, MARK, SMALL, STOP, WIDE, Kinds, kinds, word_end
 from curate.kernels.groups import Hashes
 from curate.kernels.specials import find_special, is_unit, specials
 from curate.kernels.unicode import (
-    ALNUM,
     CURRENCY,
     DIGIT,
     EDGE,
@@ -37,6 +37,7 @@ Classes = npt.NDArray[np.uint16]
 Positions = npt.NDArray[np.int32]
 
 DOT, PLUS, MINUS, PERCENT, LOW_LINE = ord("."), ord("+"), ord("-"), ord("%"), ord("_")
+OTHER = 256  # a byte of no kind
 SCHEME_MARKS = (LOW_LINE, PLUS, MINUS, DOT)
 EN_DASH, EM_DASH, ELLIPSIS, APOSTROPHE, CURLY_APOSTROPHE = 0x2013, 0x2014, 0x2026, ord("'"), 0x2019
 
@@ -76,7 +77,7 @@ def split_words(data: Bytes, offsets: Offsets) -> Words:
     # where the punctuation starts that came off the end of one chunk, outermost first
     peeled = np.empty(room, np.int32)
     first = np.empty(len(offsets), np.int64)
-    count = _split_all(data, offsets, tables().classes, specials(), start, stop, first, peeled)
+    count = _split_all(data, offsets, tables().classes, kinds(), specials(), start, stop, first, peeled)
     return Words(start[:count], stop[:count], first)
 
 
@@ -85,6 +86,7 @@ def _split_all(
     data: Bytes,
     offsets: Offsets,
     classes: Classes,
+    kind: Kinds,
     special: Hashes,
     start: Positions,
     stop: Positions,
@@ -96,89 +98,125 @@ def _split_all(
         first[text] = count
         i, end = np.int64(offsets[text]), np.int64(offsets[text + 1])
         while i < end:
-            begin = i
-            after = i + 1
-            odd = -1  # the first character that is no ASCII letter or digit
-            while i < end:
-                byte = data[i]
-                after = i + 1
-                if byte < 0x80:
-                    group = classes[byte]
-                    if group & ALNUM == 0:
-                        if group & SPACE:
-                            break
-                        odd = i if odd < 0 else odd
-                    i += 1
-                else:
-                    code, after = decode(data, i, end)
-                    if classes[code] & SPACE:
-                        break
-                    odd = i if odd < 0 else odd
-                    i = after
-            if i > begin:
-                # most chunks are one word, or one word and one mark
-                word = i if odd < 0 else odd
-                if odd >= 0 and not (odd == i - 1 and odd > begin and _is_mark(data, odd, classes)):
-                    word = begin
-                if word > begin and not _is_common(data, begin, word, i, classes, special):
-                    word = begin
-                if word > begin:
-                    start[count], stop[count] = begin, word
+            word = word_end(data, i, end)
+            blank = word == end or kind[data[word]] & BLANK
+            if word == i and blank:
+                i += 1
+                continue
+            # most chunks are one word, or one word and one mark
+            tail, step = word, 1
+            if not blank and word > i and _is_mark(data, word, kind):
+                step = _blank_length(data, word + 1, end, classes, kind)
+                tail += step > 0
+            if (blank or tail > word) and _is_common(data, i, word, tail, kind, special):
+                start[count], stop[count] = i, word
+                count += 1
+                if tail > word:
+                    start[count], stop[count] = word, tail
                     count += 1
-                if begin < word < i:
-                    start[count], stop[count] = word, i
-                    count += 1
-                if word == begin:
-                    count = _split_chunk(data, begin, i, odd < 0, classes, special, start, stop, count, peeled)
-            i = after  # behind the white space
+                i = tail + step
+                continue
+            word, after, seen = _chunk_end(data, i, end, classes, kind)
+            if word == i + 1:
+                start[count], stop[count] = i, word
+                count += 1
+            elif word > i:
+                count = _split_chunk(data, i, word, seen, classes, kind, special, start, stop, count, peeled)
+            i = after
     first[len(offsets) - 1] = count
     return count
 
 
 @inlined
-def _is_mark(data: Bytes, at: int, classes: Classes) -> bool:
+def _is_mark(data: Bytes, at: int, kind: Kinds) -> bool:
     """Whether the last character of a chunk is a mark that comes off the word of ASCII letters and digits before it."""
-    if data[at] == DOT:
-        return (classes[data[at - 1]] & (LOWER | DIGIT)) != 0
-    return data[at] < 0x80 and (classes[data[at]] & EDGE) != 0
+    found = kind[data[at]]
+    return found & MARK or (found & STOP and kind[data[at - 1]] & (SMALL | FIGURE))
 
 
 @inlined
-def _is_common(data: Bytes, lo: int, hi: int, end: int, classes: Classes, special: Hashes) -> bool:
+def _blank_length(data: Bytes, at: int, end: int, classes: Classes, kind: Kinds) -> int:
+    """The bytes of the white space at `at`, 1 at the end of the text, else 0."""
+    if at == end or kind[data[at]] & BLANK:
+        return 1
+    if kind[data[at]] & WIDE:
+        code, after = decode(data, at, end)
+        return after - at if classes[code] & SPACE else 0
+    return 0
+
+
+@inlined
+def _is_common(data: Bytes, lo: int, hi: int, end: int, kind: Kinds, special: Hashes) -> bool:
     """Whether the ASCII letters and digits `data[lo:hi]`, and the chunk to `end`, are no special words nor quantities."""
-    if classes[data[lo]] & DIGIT and not classes[data[hi - 1]] & DIGIT:
+    if kind[data[lo]] & FIGURE and not kind[data[hi - 1]] & FIGURE:
         return False
     if find_special(data, lo, hi, special) >= 0:
         return False
     return hi == end or find_special(data, lo, end, special) < 0
 
 
-@loop
+@inlined
+def _chunk_end(data: Bytes, i: int, end: int, classes: Classes, kind: Kinds) -> tuple[int, int, int]:
+    """Where the chunk from `i` ends, where its white space does, and the kinds of all its bytes, as bits."""
+    seen = np.int64(0)
+    while i < end:
+        found = np.int64(kind[data[i]])
+        if found & BLANK:
+            return i, i + 1, seen
+        after = i + 1
+        if found & WIDE:
+            code, after = decode(data, i, end)
+            if classes[code] & SPACE:
+                return i, after, seen
+        # a byte without a kind is a mark of its own
+        seen |= found if found else OTHER
+        i = after
+    return end, end + 1, seen
+
+
+@inlined
 def _split_chunk(
     data: Bytes,
     lo: int,
     hi: int,
-    plain: bool,
+    seen: int,
     classes: Classes,
+    kind: Kinds,
     special: Hashes,
     start: Positions,
     stop: Positions,
     count: int,
     peeled: Positions,
 ) -> int:
-    """Write the words of the chunk without white space `data[lo:hi]` at `count`; the new count."""
+    """Write the words of the chunk without white space `data[lo:hi]` at `count`; the new count.
+
+    `seen` are the kinds of its bytes. What follows from them and from its first and last byte alone is asked first:
+    a call costs more than most answers.
+    """
     end, depth = hi, 0
+    plain = seen & ~(SMALL | FIGURE | CAPITAL) == 0
+    figures = seen & FIGURE != 0
     found = find_special(data, lo, hi, special)
-    while lo < hi and found < 0 and not (plain and depth == 0 and not classes[data[lo]] & DIGIT):
-        before = prefix_length(data, lo, hi, classes)
+    while lo < hi and found < 0 and not (plain and depth == 0 and not kind[data[lo]] & FIGURE):
+        before = 0
+        if kind[data[lo]] & MARK:
+            before = 1
+        elif not kind[data[lo]] & (SMALL | FIGURE | CAPITAL) or (lo + 1 < hi and data[lo + 1] == ord("$")):
+            before = prefix_length(data, lo, hi, classes)
         if before:
             start[count], stop[count] = lo, lo + before
             count += 1
             lo += before
-            found = find_special(data, lo, hi, special)
-            if lo == hi or found >= 0:
+            if lo == hi:
                 break
-        behind = suffix_length(data, lo, hi, classes, special)
+            found = find_special(data, lo, hi, special)
+            if found >= 0:
+                break
+        behind = 0
+        if kind[data[hi - 1]] & MARK:
+            behind = 1
+        elif not kind[data[hi - 1]] & (SMALL | FIGURE | CAPITAL) or _may_be_suffix(data, lo, hi, figures, kind):
+            behind = suffix_length(data, lo, hi, classes, special)
         if behind:
             hi -= behind
             peeled[depth] = hi
@@ -189,16 +227,25 @@ def _split_chunk(
     if lo < hi:
         if found > 0:
             count = _cut(lo, hi, found, start, stop, count)
-        elif found == 0 or plain:
+        elif found == 0 or plain or not seen & (JOINT | WIDE):
             start[count], stop[count] = lo, hi
             count += 1
         else:
-            count = _split_middle(data, lo, hi, classes, start, stop, count)
+            count = _split_middle(data, lo, hi, seen, classes, kind, start, stop, count)
     for place in range(depth - 1, -1, -1):
         start[count] = peeled[place]
         stop[count] = peeled[place - 1] if place else end
         count += 1
     return count
+
+
+@inlined
+def _may_be_suffix(data: Bytes, lo: int, hi: int, figures: bool, kind: Kinds) -> bool:
+    """Whether a chunk that ends in an ASCII letter or digit may end in a unit or in 's."""
+    if kind[data[hi - 1]] & FIGURE or hi - lo < 2:
+        return False
+    # 0x99 is the last byte of ’
+    return figures or ((data[hi - 1] | 32) == ord("s") and (data[hi - 2] == APOSTROPHE or data[hi - 2] == 0x99))
 
 
 @loop
@@ -298,20 +345,36 @@ def _unit(data: Bytes, lo: int, hi: int, special: Hashes) -> int:
     return 0
 
 
-@loop
+@inlined
 def _split_middle(
-    data: Bytes, lo: int, hi: int, classes: Classes, start: Positions, stop: Positions, count: int
+    data: Bytes,
+    lo: int,
+    hi: int,
+    seen: int,
+    classes: Classes,
+    kind: Kinds,
+    start: Positions,
+    stop: Positions,
+    count: int,
 ) -> int:
     """Words of a chunk that has lost its edges, cut at marks between letters unless it is an address."""
     left = lo  # where the word in hand starts
     group = classes[0]  # of the character before
     digit = False
     i = lo
-    checked = False
+    # an address has a full stop
+    checked = not seen & STOP
     while i < hi:
+        run = word_end(data, i, hi)
+        if run == hi:
+            break
+        if run > i:
+            i = run
+            group = classes[data[i - 1]]
+            digit = kind[data[i - 1]] & FIGURE != 0
         code, after = decode(data, i, hi)
         length = 0
-        if i > lo and not (code < 0x80 and classes[code] & (LETTER | DIGIT)):
+        if i > lo and (kind[data[i]] & JOINT or (code >= 0x80 and not classes[code] & LETTER)):
             length = infix_length(data, i, hi, code, after, group, digit, classes)
         if length:
             if not checked:
@@ -327,7 +390,7 @@ def _split_middle(
             after = left
             code = 0 if length > 1 else code
         group = classes[code]
-        digit = ord("0") <= code <= ord("9")
+        digit = False
         i = after
     if left < hi:
         start[count], stop[count] = left, hi

@@ -1,0 +1,73 @@
+"""Shortcuts for ASCII, which is most of most texts: a table of 256 kinds, and eight bytes looked at as one number."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.kernels import inlined
+from curate.kernels.groups import eight_bytes
+from curate.kernels.unicode import DIGIT, EDGE, LOWER, SPACE, UPPER, tables
+from curate.text import Bytes
+
+Kinds = npt.NDArray[np.uint8]
+
+# Bits of `kinds()`.
+BLANK = 1  # white space
+MARK = 2  # comes off both edges of a word
+STOP = 4  # the full stop
+SMALL = 8  # a lower-case letter
+FIGURE = 16  # a digit
+CAPITAL = 32  # an upper-case letter
+JOINT = 64  # may part two words from between them
+WIDE = 128  # a byte of a longer sequence
+_JOINTS = b".+-*^,:/=<>~"
+
+# Each is a uint64: with an int64, numba would compute in float64.
+_ONES = np.uint64(0x0101010101010101)
+_HIGH = np.uint64(0x8080808080808080)
+_LOW = np.uint64(0x7F7F7F7F7F7F7F7F)
+_CASE = np.uint64(0x2020202020202020)
+# added to a byte they set its high bit from `a`, from behind `z`, from `0`, from behind `9`
+_FROM_A, _BEHIND_Z = np.uint64(0x1F1F1F1F1F1F1F1F), np.uint64(0x0505050505050505)
+_FROM_0, _BEHIND_9 = np.uint64(0x5050505050505050), np.uint64(0x4646464646464646)
+_0, _1, _56 = np.uint64(0), np.uint64(1), np.uint64(56)
+
+
+@functools.cache
+def kinds() -> Kinds:
+    """Byte -> the bits above; read-only."""
+    classes = tables().classes[:128]
+    table = np.zeros(256, np.uint8)
+    for bit, group in ((BLANK, SPACE), (MARK, EDGE), (SMALL, LOWER), (FIGURE, DIGIT), (CAPITAL, UPPER)):
+        table[:128][(classes & group) > 0] |= bit
+    table[ord(".")] |= STOP
+    table[list(_JOINTS)] |= JOINT
+    table[128:] = WIDE
+    table.flags.writeable = False
+    return table
+
+
+@inlined
+def word_end(data: Bytes, i: int, hi: int) -> int:
+    """The first byte of `data[i:hi]` that is no ASCII letter or digit, else `hi`: eight bytes at a time."""
+    last = np.int64(len(data)) - 8
+    while i <= last and i < hi:
+        eight = eight_bytes(data, i)
+        low = eight & _LOW
+        letter = low | _CASE
+        either = ((letter + _FROM_A) ^ (letter + _BEHIND_Z)) | ((low + _FROM_0) ^ (low + _BEHIND_9))
+        other = (~either | eight) & _HIGH
+        if other != _0:
+            # ones below the lowest such bit: one of them in each byte up to its own
+            below = (other & (~other + _1)) - _1
+            return min(i + np.int64((below & _ONES) * _ONES >> _56) - 1, hi)
+        i += 8
+    while i < hi:
+        byte = np.int64(data[i])
+        if not (ord("0") <= byte <= ord("9") or ord("a") <= byte | 32 <= ord("z")):
+            return i
+        i += 1
+    return hi
