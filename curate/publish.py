@@ -177,7 +177,8 @@ def _assemble(plan: Plan, manifest: dict[str, Any], shards: Sequence[str], ledge
     versions = out / "versions"
     versions.mkdir(exist_ok=True)
     numbers = sorted(int(p.name) for p in versions.iterdir() if p.name.isdigit())
-    key = digest([manifest["fingerprint"], manifest["steps"], list(shards), list(ledgers)])
+    counts = [{name: value for name, value in step.items() if name != "seconds"} for step in manifest["steps"]]
+    key = digest([manifest["fingerprint"], counts, list(shards), list(ledgers)])
     manifest["content"] = key
     current = read_json(out / "manifest.json")
     if current and current.get("content") == key:

@@ -92,7 +92,7 @@ def test_a_second_run_computes_nothing_and_publishes_nothing(corpus: Path, done:
     assert result["version"] == 1 and not result["fresh"]
 
 
-@pytest.mark.parametrize("minimum", [20, 90])
+@pytest.mark.parametrize("minimum", [10, 200])
 def test_a_changed_threshold_computes_only_rows_that_are_new(corpus: Path, done: Path, minimum: int) -> None:
     setting = f"steps.quality.word_count.min={minimum}"
     out, fresh = corpus / f"changed{minimum}", corpus / f"fresh{minimum}"

@@ -167,16 +167,21 @@ def _plan(signal: Field, facts: _Range, bounds: Sequence[Limit]) -> _Plan:
     low = min([facts.quantile(TAILS[0]), *(limit.value for limit in bounds)])
     high = max([facts.quantile(TAILS[1]), *(limit.value for limit in bounds)])
     middle = facts.quantile(0.5)
-    logarithmic = low >= 0 and middle > 0 and high > max(FRACTION, SKEW * middle)
+    fixed = {limit.edge(signal) for limit in bounds}
+    skewed = low >= 0 and middle > 0 and high > max(FRACTION, SKEW * middle)
+    logarithmic = skewed and all(edge > 0 for edge in fixed)
     edges = _logarithmic(max(low, high / 1e5), high) if logarithmic else _linear(low, high)
     if signal.type == "integer":  # halfway between numbers, so that no bin is empty for want of a number in it
         edges = [math.floor(edge) + 0.5 for edge in edges]
         edges[0] = min(edges[0], edges[1] - 1)
-    fixed = {limit.edge(signal) for limit in bounds}
     for edge in sorted(fixed):
         if movable := [i for i in range(1, len(edges) - 1) if edges[i] not in fixed]:
             edges[min(movable, key=lambda i: abs(edges[i] - edge))] = edge
-    return sorted(set(edges)), logarithmic, tuple(dict.fromkeys(bounds))
+    edges = sorted(set(edges))
+    # the first and the last edge part nothing: a limit that came to stand there gets a bin beyond it
+    before = [edges[0] / 2 if logarithmic else edges[0] - 1] if edges[0] in fixed else []
+    after = [edges[-1] + 1] if edges[-1] in fixed else []
+    return [*before, *edges, *after], logarithmic, tuple(dict.fromkeys(bounds))
 
 
 def _linear(low: float, high: float) -> list[float]:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curate.report.charts import chart
@@ -47,6 +47,7 @@ def test_limits_are_read_from_plain_comparisons(sql: str, found: list[Limit]) ->
 SIGNS = {">=": float.__ge__, ">": float.__gt__, "<=": float.__le__, "<": float.__lt__}
 
 
+@example(values=[0.0, 1.0, 133353.0], whole=False, sign="<", value=1)
 @settings(max_examples=40, deadline=None)
 @given(
     values=st.lists(st.none() | st.floats(-1e6, 1e6) | st.integers(0, 40), min_size=1, max_size=60),
