@@ -42,7 +42,7 @@ def documents(seed: int, count: int, *, words: int = 150) -> list[dict[str, str]
             parts[len(parts) // 2] = f"changed{i}"
             body = " ".join(parts)
         else:
-            body = text(rng, 20 if i % 10 == 3 else rng.randint(words // 2, words * 2))
+            body = text(rng, 60 if i % 10 == 3 else rng.randint(words // 2, words * 2))
         made.append({"id": f"{seed}-{i}", "text": body})
     return made
 

@@ -14,7 +14,7 @@ import pytest
 from corpora import curate, documents, manifest, pipeline, published_bytes, reused, run_ok, write_jsonl
 
 # quality, then a stage behind two global steps: a changed rule sends other rows to it
-STEPS = "[normalize, {quality: {word_count: {min: 40}}}, exact_dedup, minhash, {quality: {as: late, word_count: {max: 400}}}]"
+STEPS = "[normalize, {quality: {word_count: {min: 70}}}, exact_dedup, minhash, {quality: {as: late, word_count: {max: 400}}}]"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_shards_load_with_every_reader(done: Path, monkeypatch: pytest.MonkeyPat
     assert pl.concat([pl.read_ipc(file) for file in files])["text"].to_list() == texts
     connection = duckdb.connect()
     connection.register("shards", ds.dataset(files, format="ipc"))
-    assert connection.sql("SELECT count(*) FROM shards WHERE quality.word_count >= 40").fetchall() == [(kept,)]
+    assert connection.sql("SELECT count(*) FROM shards WHERE quality.word_count >= 70").fetchall() == [(kept,)]
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
@@ -92,7 +92,7 @@ def test_a_second_run_computes_nothing_and_publishes_nothing(corpus: Path, done:
     assert result["version"] == 1 and not result["fresh"]
 
 
-@pytest.mark.parametrize("minimum", [10, 200])
+@pytest.mark.parametrize("minimum", [30, 200])
 def test_a_changed_threshold_computes_only_rows_that_are_new(corpus: Path, done: Path, minimum: int) -> None:
     setting = f"steps.quality.word_count.min={minimum}"
     out, fresh = corpus / f"changed{minimum}", corpus / f"fresh{minimum}"
@@ -138,7 +138,7 @@ def test_explain_shows_every_signal_and_the_evidence(corpus: Path, done: Path) -
     near = ledger.filter(pl.col("step") == "minhash").row(0, named=True)
     shown = curate("explain", done, near["id"]).stdout
     assert "dropped by minhash" in shown and near["evidence"]["kept_id"] in shown and "shared" in shown
-    assert "quality.word_count >= 40" in shown and f"at offset {near['offset']:,}" in shown
+    assert "quality.word_count >= 70" in shown and f"at offset {near['offset']:,}" in shown
     kept = ledger.filter(pl.col("fate") == "kept").row(0, named=True)
     shown = curate("explain", corpus / "p.yaml", f"{kept['path']}:{kept['offset']}").stdout
     assert f"{kept['shard']}, row {kept['shard_row']}" in shown
@@ -157,7 +157,7 @@ def test_sql_over_ledger_documents_and_shards(done: Path) -> None:
 
 def test_plan_and_check_and_report_speak(corpus: Path, done: Path) -> None:
     shown = curate("plan", corpus / "p.yaml").stdout
-    assert "units in the store" in shown and "quality.word_count >= 40" in shown
+    assert "units in the store" in shown and "quality.word_count >= 70" in shown
     shown = curate("plan", corpus / "p.yaml", "--set", "steps.normalize.as=other", "--output", corpus / "unused").stdout
     assert (
         "nothing has run yet" in shown
