@@ -33,6 +33,7 @@ _CASE = np.uint64(0x2020202020202020)
 # added to a byte they set its high bit from `a`, from behind `z`, from `0`, from behind `9`
 _FROM_A, _BEHIND_Z = np.uint64(0x1F1F1F1F1F1F1F1F), np.uint64(0x0505050505050505)
 _FROM_0, _BEHIND_9 = np.uint64(0x5050505050505050), np.uint64(0x4646464646464646)
+_LINE_FEEDS = np.uint64(0x0A0A0A0A0A0A0A0A)
 _0, _1, _56 = np.uint64(0), np.uint64(1), np.uint64(56)
 
 
@@ -51,6 +52,14 @@ def kinds() -> Kinds:
 
 
 @inlined
+def lowest_byte(bits: np.uint64) -> int:
+    """The place of the lowest byte of a number (not 0) of which but the bytes' high bits may be set."""
+    # ones below the lowest such bit: one of them is the low bit of each byte up to its own
+    below = (bits & (~bits + _1)) - _1
+    return np.int64((below & _ONES) * _ONES >> _56) - 1
+
+
+@inlined
 def word_end(data: Bytes, i: int, hi: int) -> int:
     """The first byte of `data[i:hi]` that is no ASCII letter or digit, else `hi`: eight bytes at a time."""
     last = np.int64(len(data)) - 8
@@ -61,9 +70,7 @@ def word_end(data: Bytes, i: int, hi: int) -> int:
         either = ((letter + _FROM_A) ^ (letter + _BEHIND_Z)) | ((low + _FROM_0) ^ (low + _BEHIND_9))
         other = (~either | eight) & _HIGH
         if other != _0:
-            # ones below the lowest such bit: one of them in each byte up to its own
-            below = (other & (~other + _1)) - _1
-            return min(i + np.int64((below & _ONES) * _ONES >> _56) - 1, hi)
+            return min(i + lowest_byte(other), hi)
         i += 8
     while i < hi:
         byte = np.int64(data[i])
@@ -71,3 +78,19 @@ def word_end(data: Bytes, i: int, hi: int) -> int:
             return i
         i += 1
     return hi
+
+
+@inlined
+def line_feed(data: Bytes, i: int, hi: int) -> int:
+    """The first newline of `data[i:hi]`, else `hi`: eight bytes at a time."""
+    last = np.int64(len(data)) - 8
+    while i <= last and i < hi:
+        differ = eight_bytes(data, i) ^ _LINE_FEEDS
+        # the high bit of each byte that is 0; of those above the lowest, one may be a mistake
+        zero = (differ - _ONES) & ~differ & _HIGH
+        if zero != _0:
+            return min(i + lowest_byte(zero), hi)
+        i += 8
+    while i < hi and data[i] != ord("\n"):
+        i += 1
+    return min(i, hi)

@@ -1,6 +1,12 @@
-"""Numbering equal codes: which words, lines or n-grams of a text are the same, by open tables of 64-bit hashes."""
+"""Which words, lines or n-grams of a text are the same: open tables of 64-bit hashes, cleared for each text.
+
+Of equal things the first is the leader. A position of words is counted from the first word of its text, and uint32:
+with signed numbers numba would ask of each index whether it is negative.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +16,19 @@ from curate.text import Bytes
 
 Hashes = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.int32]
+Places = npt.NDArray[np.uint32]
 
 # an odd number near 2**64 / golden ratio: it spreads the bits of what it multiplies
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
+_0, _1, _64 = np.uint64(0), np.uint64(1), np.uint64(64)
+
+
+class Alike(NamedTuple):
+    """Of each word of a batch: which word of its text is the first that equals it, and how many do."""
+
+    leader: Places  # uint32, counted from the first word of the text
+    count: Places  # uint32, right at leaders
 
 
 @inlined
@@ -78,39 +93,75 @@ def add(seen: Hashes, size: int, value: np.uint64) -> bool:
 
 
 @loop
-def group(
-    code: Hashes, alive: Counts, living: int, number: Counts, slots: Counts, keys: Hashes, count: Counts
-) -> tuple[int, int]:
-    """Number the equal codes at the alive positions from 1 in order of appearance; what occurs once dies.
+def clear(keys: Hashes, least: int) -> np.uint64:
+    """Empty an open table of room for `least` entries; by how much a hash is shifted right to be a slot of it."""
+    shift, size = 61, 8
+    while size < 2 * least:
+        size *= 2
+        shift -= 1
+    for slot in range(np.uint64(size)):
+        keys[slot] = _0
+    return np.uint64(shift)
 
-    Writes `number` (0 where dead) and `count` by number; returns how many positions stay and how many numbers there
-    are. `keys` and `count` have two entries more than there may be numbers. Selections stand for branches, which no
-    processor could guess.
-    """
-    size = power_of_two(2 * living + 2)
-    for slot in range(size):
-        slots[slot] = 0
-    mask = np.uint64(size - 1)
-    groups = 0
-    for s in range(living):
-        value = code[alive[s]]
-        slot = (value * GOLDEN >> np.uint64(24)) & mask
-        known = slots[slot]
-        while (known != 0) & (keys[known] != value):
-            slot = (slot + np.uint64(1)) & mask
-            known = slots[slot]
-        before = count[known] if known != 0 else 0
-        groups += known == 0
-        known = known if known != 0 else groups
-        slots[slot] = known
-        keys[known] = value
-        count[known] = before + 1
-        number[alive[s]] = known
-    left = 0
-    for s in range(living):
-        i = alive[s]
-        again = count[number[i]] > 1
-        alive[left] = i
-        left += again
-        number[i] = number[i] if again else 0
-    return left, groups
+
+@inlined
+def find_slot(keys: Hashes, shift: np.uint64, value: np.uint64) -> np.uint64:
+    """The slot of a well mixed `value` (not 0) in the table, or the empty one where it belongs."""
+    mask = (_1 << (_64 - shift)) - _1
+    slot = value >> shift
+    while keys[slot] != _0 and keys[slot] != value:
+        slot = (slot + _1) & mask
+    return slot
+
+
+def alike(data: Bytes, start: Counts, stop: Counts, first: npt.NDArray[np.int64]) -> Alike:
+    """Which words (their bytes, texts by `first`) of each text are the same."""
+    most = int(np.diff(first).max(initial=0)) + 1
+    room = power_of_two(2 * most)
+    found = Alike(np.empty(len(start), np.uint32), np.empty(len(start), np.uint32))
+    _alike(
+        data, start, stop, first, np.empty(room, np.uint64), np.empty(room, np.uint32), np.empty(most, np.uint64),
+        np.empty(most, np.uint32), *found,
+    )  # fmt: skip
+    return found
+
+
+@loop
+def _alike(
+    data: Bytes,
+    start: Counts,
+    stop: Counts,
+    first: npt.NDArray[np.int64],
+    keys: Hashes,
+    ids: Places,
+    codes: Hashes,
+    leaders: Places,
+    leader: Places,
+    count: Places,
+) -> None:
+    for text in range(len(first) - 1):
+        begin, size = np.uint64(first[text]), np.uint64(first[text + 1] - first[text])
+        # the table grows with the different words, which are few: it stays in the processor's cache
+        room, different = np.uint64(64), _0
+        shift = clear(keys, min(np.int64(room), np.int64(size)))
+        for k in range(size):
+            value = hash_range(data, np.int64(start[begin + k]), np.int64(stop[begin + k]))
+            slot = find_slot(keys, shift, value)
+            # selections stand for branches, which no processor could guess
+            new = keys[slot] == _0
+            same = k if new else np.uint64(ids[slot])
+            keys[slot] = value
+            ids[slot] = same
+            leader[begin + k] = same
+            count[begin + k] = 0
+            count[begin + same] += np.uint32(1)
+            codes[different] = value
+            leaders[different] = k
+            different += np.uint64(new)
+            if different == room:
+                room += room
+                shift = clear(keys, min(np.int64(room), np.int64(size)))
+                for d in range(different):
+                    slot = find_slot(keys, shift, codes[d])
+                    keys[slot] = codes[d]
+                    ids[slot] = leaders[d]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import inlined, loop
+from curate.kernels.affixes import Classes, previous
+from curate.kernels.groups import Counts as Positions
 from curate.kernels.unicode import BREAK, PUNCTUATION, SPACE, TERMINAL, decode
-from curate.kernels.words import Positions, previous
 from curate.text import Bytes
-
-Classes = npt.NDArray[np.uint16]
 
 
 @loop
@@ -61,7 +59,7 @@ def ends_with_ellipsis(data: Bytes, lo: int, hi: int) -> bool:
     return (a == 0x2E and b == 0x2E and c == 0x2E) or (a == 0xE2 and b == 0x80 and c == 0xA6)
 
 
-@loop
+@inlined
 def sentences(
     data: Bytes, start: Positions, stop: Positions, word: int, last: int, end: int, classes: Classes
 ) -> tuple[int, int]:
@@ -76,8 +74,8 @@ def sentences(
     first = word
     while word < last and start[word] < end:
         lo, hi = np.int64(start[word]), np.int64(stop[word])
-        terminal = False
-        if hi - lo <= 4:
+        terminal = (hi - lo == 1) & ((classes[data[lo]] & TERMINAL) != 0)
+        if data[lo] >= 0x80:
             code, after = decode(data, lo, hi)
             terminal = after == hi and (classes[code] & TERMINAL) != 0
         if ended:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import inlined, loop
 from curate.kernels.unicode import BREAK, decode
 from curate.text import Bytes
 
 LOREM_IPSUM, JAVASCRIPT, POLICY, CURLY_BRACKET = 1, 2, 4, 8
 
 _POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
-# (phrase, the place of a character in it that is rare in text, the bit it sets)
+# (phrase, the place of two characters in it that are rare in text, the bit it sets)
 _PHRASES = (
     ("lorem ipsum", 7, LOREM_IPSUM),
     ("javascript", 0, JAVASCRIPT),
-    *((policy, policy.index("k" if "k" in policy else "f" if "f" in policy else "v"), POLICY) for policy in _POLICIES),
+    *(
+        (policy, policy.index("ki" if "ki" in policy else "ms" if "ms" in policy else "va"), POLICY)
+        for policy in _POLICIES
+    ),
     ("{", 0, CURLY_BRACKET),
 )
 _TEXT = np.frombuffer("".join(phrase for phrase, _, _ in _PHRASES).encode(), np.uint8)
@@ -25,26 +28,22 @@ _PLACES = np.array([place for _, place, _ in _PHRASES])
 _BITS = np.array([bit for _, _, bit in _PHRASES])
 
 
-def _triggers() -> npt.NDArray[np.uint16]:
-    """Byte -> the phrases (a bit each) whose rare character it may be, in either case."""
+def _triggers(behind: int) -> npt.NDArray[np.uint16]:
+    """Byte -> the phrases (a bit each) whose first rare character (or the one behind) it may be, in either case."""
     table = np.zeros(256, np.uint16)
     for number, (phrase, place, _) in enumerate(_PHRASES):
-        for byte in (phrase[place] + phrase[place].upper()).encode():
-            table[byte] |= 1 << number if not table[byte] >> number & 1 else 0
+        char = phrase[place + behind : place + behind + 1]
+        table[list((char + char.upper()).encode()) if char else slice(None)] |= 1 << number
     return table
 
 
-_TRIGGERS = _triggers()
-
-
-def _stops() -> npt.NDArray[np.uint8]:
-    """Byte -> whether a line may end at it, or a phrase have its rare character there."""
-    table = (_TRIGGERS > 0).astype(np.uint8)
-    table[[10, 11, 12, 13, 28, 29, 30, 0xC2, 0xE2]] = 1
-    return table
-
-
-_STOPS = _stops()
+_BREAK_BIT = 1 << 15
+_HERE, _BEHIND = _triggers(0), _triggers(1)
+# where a line may end
+_HERE[[10, 11, 12, 13, 28, 29, 30, 0xC2, 0xE2]] |= _BREAK_BIT
+_BEHIND |= _BREAK_BIT
+# what a byte may be whatever follows
+_ALONE = int(np.bitwise_and.reduce(_BEHIND))
 
 
 @loop
@@ -52,37 +51,40 @@ def phrases_in(data: Bytes, lo: int, hi: int) -> int:
     """Which of the phrases stand in `data[lo:hi]`, as bits; ASCII letters match in either case."""
     found = 0
     for i in range(lo, hi):
-        if _TRIGGERS[data[i]]:
-            found |= _phrases_at(data, lo, hi, i)
+        behind = np.int64(_BEHIND[data[i + 1]]) if i + 1 < hi else _ALONE
+        candidates = np.int64(_HERE[data[i]]) & behind & ~_BREAK_BIT
+        if candidates:
+            found |= _phrases_at(data, lo, hi, i, candidates)
     return found
 
 
-@loop
+@inlined
 def scan_line(data: Bytes, start: int, hi: int, classes: npt.NDArray[np.uint16]) -> tuple[int, int, int]:
     """Where the line from `start` ends, where the next starts (as `str.splitlines` cuts), which phrases it holds."""
     found, i = 0, start
     while True:
-        while i < hi and not _STOPS[data[i]]:
+        while i + 1 < hi and _HERE[data[i]] & _BEHIND[data[i + 1]] == 0:
             i += 1
-        if i == hi:
+        if i >= hi:
             return hi, hi, found
-        if _TRIGGERS[data[i]]:
+        behind = np.int64(_BEHIND[data[i + 1]]) if i + 1 < hi else _ALONE
+        candidates = np.int64(_HERE[data[i]]) & behind
+        if candidates & ~_BREAK_BIT:
             # a phrase has no line break, so one that starts in the line ends in it
-            found |= _phrases_at(data, start, hi, i)
-            i += 1
-            continue
-        code, after = decode(data, i, hi)
-        if classes[code] & BREAK:
-            if code == 13 and after < hi and data[after] == 10:
-                after += 1
-            return i, after, found
+            found |= _phrases_at(data, start, hi, i, candidates & ~_BREAK_BIT)
+        after = i + 1
+        if candidates & _BREAK_BIT:
+            code, after = decode(data, i, hi)
+            if classes[code] & BREAK:
+                if code == 13 and after < hi and data[after] == 10:
+                    after += 1
+                return i, after, found
         i = after
 
 
 @loop
-def _phrases_at(data: Bytes, lo: int, hi: int, i: int) -> int:
-    """The bits of the phrases in `data[lo:hi]` whose rare character stands at `i`."""
-    candidates = np.int64(_TRIGGERS[data[i]])
+def _phrases_at(data: Bytes, lo: int, hi: int, i: int, candidates: int) -> int:
+    """The bits of those of the candidates in `data[lo:hi]` whose first rare character stands at `i`."""
     found, number = 0, 0
     while candidates:
         if candidates & 1:

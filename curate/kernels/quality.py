@@ -11,13 +11,26 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
-from curate.kernels.groups import Counts, Hashes, add, characters_in, group, hash_range, power_of_two
+from curate.kernels import inlined, loop
+from curate.kernels.affixes import Classes, previous
+from curate.kernels.ascii import line_feed
+from curate.kernels.groups import (
+    Counts,
+    Hashes,
+    Places,
+    add,
+    characters_in,
+    clear,
+    eight_bytes,
+    find_slot,
+    hash_range,
+    power_of_two,
+)  # fmt: skip
 from curate.kernels.hashing import encode
-from curate.kernels.lines import Classes, ends_with_ellipsis, sentences, strip
+from curate.kernels.lines import ends_with_ellipsis, sentences, strip
 from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, scan_line
 from curate.kernels.unicode import ALNUM, ALPHA, DIGIT, LOWER, SPACE, SYMBOL, TERMINAL, UPPER, decode, tables
-from curate.kernels.words import Words, previous
+from curate.kernels.words import Words, alike_of
 from curate.text import Bytes, Offsets
 
 Signals = npt.NDArray[np.float64]
@@ -37,6 +50,10 @@ _LINES_AT = len(CHARACTERS)
 _WORDS_AT = _LINES_AT + len(LINES)
 _BULLET, _MINUS, _ELLIPSIS = 0x2022, 0x2D, 0x2026
 _STOP_SLOTS = 1024
+# the bits of one of seven counters in a number, so the bytes that may be counted before it is full
+_FIELD = 9
+_BLOCK = (1 << _FIELD) - 1
+_HIGH, _0, _2 = np.uint64(0x8080808080808080), np.uint64(0), np.uint64(2)
 
 
 def quality_signals(
@@ -53,19 +70,31 @@ def quality_signals(
     most_bytes = int(np.diff(offsets).max(initial=0))
     table = tables()
     marks = np.zeros((texts, 3), np.int64)  # of each text: # signs, ellipses, newlines
-    seen = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
+    keys = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
     # a lower case may take one byte more than its upper case
     folded = np.zeros(2 * most_bytes + 8, np.uint8)
-    room = most_words + 2
-    slots = np.empty(power_of_two(2 * room), np.int32)
-    _characters(data, offsets, table.classes, np.zeros(128, np.int64), marks, signals)
-    _lines(data, offsets, *words, table.classes, short_line_length, marks, seen, signals)
+    _characters(data, offsets, table.classes, _packed(), marks, signals)
+    _lines(data, offsets, *words, table.classes, short_line_length, marks, keys, signals)
+    ids, count = np.empty(power_of_two(2 * most_words + 2), np.uint32), np.empty(most_words + 1, np.uint32)
     _words(
-        data, *words, table.classes, table.lower, _stop_table(stop_words), np.zeros(_STOP_SLOTS, np.int64), folded, _logarithms(), marks,
-        np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32), slots,
-        np.empty(room, np.uint64), np.empty(room, np.int32), signals,
+        data, *words, *alike_of(data, words), table.classes, table.lower, _stop_table(stop_words), folded,
+        _logarithms(), marks, keys, ids, count, signals,
     )  # fmt: skip
     return signals
+
+
+@functools.cache
+def _packed() -> Hashes:
+    """ASCII character -> what it adds to seven counters: digits, upper case, space, symbols, #, newlines, full stops."""
+    classes = tables().classes[:128]
+    codes = np.arange(128)
+    members = ((classes & DIGIT) > 0, (classes & UPPER) > 0, (classes & SPACE) > 0, (classes & (ALNUM | SPACE)) == 0,
+               codes == ord("#"), codes == ord("\n"), codes == ord("."))  # fmt: skip
+    table = np.zeros(256, np.uint64)
+    for place, member in enumerate(members):
+        table[:128] |= member.astype(np.uint64) << np.uint64(_FIELD * place)
+    table.flags.writeable = False
+    return table
 
 
 def _stop_table(stop_words: Sequence[str]) -> Hashes:
@@ -84,46 +113,40 @@ def _stop_table(stop_words: Sequence[str]) -> Hashes:
 
 @loop
 def _characters(
-    data: Bytes,
-    offsets: Offsets,
-    classes: Classes,
-    ascii_counts: npt.NDArray[np.int64],
-    marks: npt.NDArray[np.int64],
-    signals: Signals,
+    data: Bytes, offsets: Offsets, classes: Classes, packed: Hashes, marks: npt.NDArray[np.int64], signals: Signals
 ) -> None:
     for text in range(len(offsets) - 1):
-        i, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        for byte in range(128):
-            ascii_counts[byte] = 0
-        wide, digits, upper, spaces, symbols, dots = 0, 0, 0, 0, 0, 0
-        while i < hi:
-            byte = data[i]
-            if byte < 0x80:
-                ascii_counts[byte] += 1
-                i += 1
-                dots = dots + 1 if byte == 0x2E else 0
-                marks[text, 1] += dots == 3
-                dots = 0 if dots == 3 else dots
+        lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        digits, upper, spaces, symbols, sharps, newlines, stops = 0, 0, 0, 0, 0, 0, 0
+        for block in range(lo, hi, _BLOCK):
+            sums = _0
+            for i in range(np.uint64(block), np.uint64(min(block + _BLOCK, hi))):
+                sums += packed[data[i]]
+            digits += _field(sums, 0)
+            upper += _field(sums, 1)
+            spaces += _field(sums, 2)
+            symbols += _field(sums, 3)
+            sharps += _field(sums, 4)
+            newlines += _field(sums, 5)
+            stops += _field(sums, 6)
+        chars = characters_in(data, lo, hi)
+        marks[text, 0] = sharps
+        marks[text, 1] = _ellipses(data, lo, hi) if stops > 2 else 0
+        marks[text, 2] = newlines
+        i = lo
+        while i < hi and chars < hi - lo:
+            # eight ASCII characters have been counted
+            if i + 8 <= hi and eight_bytes(data, i) & _HIGH == _0:
+                i += 8
                 continue
             code, i = decode(data, i, hi)
-            classed = np.int64(classes[code])
-            wide += 1
-            digits += (classed & DIGIT) != 0
-            upper += (classed & UPPER) != 0
-            spaces += (classed & SPACE) != 0
-            symbols += (classed & (ALNUM | SPACE)) == 0
-            marks[text, 1] += code == _ELLIPSIS
-            dots = 0
-        chars = wide
-        for byte in range(128):
-            number, classed = ascii_counts[byte], np.int64(classes[byte])
-            chars += number
-            digits += number if classed & DIGIT else 0
-            upper += number if classed & UPPER else 0
-            spaces += number if classed & SPACE else 0
-            symbols += 0 if classed & (ALNUM | SPACE) else number
-        marks[text, 0] = ascii_counts[0x23]
-        marks[text, 2] = ascii_counts[0x0A]
+            if code >= 0x80:
+                classed = np.int64(classes[code])
+                digits += (classed & DIGIT) != 0
+                upper += (classed & UPPER) != 0
+                spaces += (classed & SPACE) != 0
+                symbols += (classed & (ALNUM | SPACE)) == 0
+                marks[text, 1] += code == _ELLIPSIS
         if chars:
             row = signals[text]
             row[0] = chars
@@ -131,6 +154,28 @@ def _characters(
             row[2] = upper / chars
             row[3] = spaces / chars
             row[4] = symbols / chars
+
+
+@inlined
+def _field(sums: np.uint64, place: int) -> int:
+    """A counter of `sums`."""
+    return np.int64(sums >> np.uint64(_FIELD * place)) & _BLOCK
+
+
+@loop
+def _ellipses(data: Bytes, lo: int, hi: int) -> int:
+    """How often three full stops stand in `data[lo:hi]`, side by side and apart from one another; `hi - lo > 2`."""
+    triples = 0
+    for i in range(np.uint64(lo), np.uint64(hi) - _2):
+        triples += (data[i] == 0x2E) & (data[i + np.uint64(1)] == 0x2E) & (data[i + _2] == 0x2E)
+    if triples == 0:
+        return 0
+    found, stops = 0, 0
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        stops = stops + 1 if data[i] == 0x2E else 0
+        found += stops == 3
+        stops = 0 if stops == 3 else stops
+    return found
 
 
 @loop
@@ -149,10 +194,7 @@ def _lines(
     for text in range(len(offsets) - 1):
         lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
         row = signals[text, _LINES_AT:_WORDS_AT]
-        size = power_of_two(2 * marks[text, 2] + 4)
-        for slot in range(size):
-            seen[slot] = 0
-        _fineweb_lines(data, lo, hi, classes, short, seen, size, signals[text, 0] - marks[text, 2], row)
+        _fineweb_lines(data, lo, hi, classes, short, seen, np.int64(signals[text, 0]), marks[text, 2], row)
         lines, bullets, ellipses, i, word = 0, 0, 0, lo, first[text]
         while i < hi:
             end, behind, found = scan_line(data, i, hi, classes)
@@ -182,31 +224,35 @@ def _fineweb_lines(
     classes: Classes,
     short: int,
     seen: Hashes,
-    size: int,
-    characters: float,
+    characters: int,
+    newlines: int,
     row: Signals,
 ) -> None:
     """Of the lines (between newlines) that are not blank: how many, punctuated, short, characters in copies."""
+    size = power_of_two(2 * newlines + 4)
+    for slot in range(size):
+        seen[slot] = 0
+    ascii_only = characters == hi - lo
     lines, punctuated, brief, copied = 0, 0, 0, 0
     i = lo
     while i < hi:
         begin = i
-        while i < hi and data[i] != 10:
-            i += 1
-        if not _is_blank(data, begin, i, classes):
+        i = line_feed(data, begin, hi)
+        if i > begin and not _is_blank(data, begin, i, classes):
             lines += 1
             code = decode(data, previous(data, begin, i), i)[0]
             punctuated += (classes[code] & TERMINAL) != 0
             # four bytes a character at most
-            brief += i - begin <= short or (i - begin <= 4 * short and characters_in(data, begin, i) <= short)
+            few = i - begin <= short
+            brief += few or (not ascii_only and i - begin <= 4 * short and characters_in(data, begin, i) <= short)
             if add(seen, size, hash_range(data, begin, i)):
-                copied += characters_in(data, begin, i)
+                copied += i - begin if ascii_only else characters_in(data, begin, i)
         i += 1
     if lines:
         row[0] = lines
         row[1] = punctuated / lines
         row[2] = brief / lines
-        row[3] = copied / characters
+        row[3] = copied / (characters - newlines)
 
 
 @loop
@@ -247,48 +293,54 @@ def _words(
     start: Counts,
     stop: Counts,
     first: npt.NDArray[np.int64],
+    leader: Places,
+    times: Places,
     classes: Classes,
     lower: npt.NDArray[np.uint32],
     stop_words: Hashes,
-    met: npt.NDArray[np.int64],
     folded: Bytes,
     logarithms: Signals,
     marks: npt.NDArray[np.int64],
-    code_of: Hashes,
-    number: Counts,
-    alive: Counts,
-    slots: Counts,
     keys: Hashes,
-    count: Counts,
+    ids: Places,
+    count: Places,
     signals: Signals,
 ) -> None:
+    """Each different word is looked at once, for all its occurrences; `leader` and `times` are those of `Alike`."""
     for text in range(len(first) - 1):
-        tokens = first[text + 1] - first[text]
-        if tokens == 0:
+        begin, tokens = np.uint64(first[text]), np.uint64(first[text + 1] - first[text])
+        if tokens == _0:
             continue
-        words, letters, alpha, caps, distinct, total = 0, 0, 0, 0, 0, 0
-        for w in range(first[text], first[text + 1]):
-            lo, hi = np.int64(start[w]), np.int64(stop[w])
+        different = 0
+        for k in range(tokens):
+            different += leader[begin + k] == k
+        shift = clear(keys, different)
+        words, letters, alpha, caps, distinct, total, groups = 0, 0, 0, 0, 0, 0, 0
+        for k in range(tokens):
+            if leader[begin + k] != k:
+                continue
+            often = np.int64(times[begin + k])
+            lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
             any_of, all_of, length = _word_classes(data, lo, hi, classes)
             if any_of & UPPER or length < hi - lo:
                 value = hash_range(folded, 0, _fold(data, lo, hi, lower, folded))
             else:
                 value = hash_range(data, lo, hi)
-            alpha += (any_of & ALPHA) != 0
-            caps += (any_of & UPPER) != 0 and (any_of & LOWER) == 0
+            alpha += often if any_of & ALPHA else 0
+            caps += often if any_of & UPPER and not any_of & LOWER else 0
             if not all_of & SYMBOL:
-                alive[words] = words
-                code_of[words] = value
-                words += 1
-                letters += length
-            if not any_of & UPPER:
-                slot = np.int64(value & np.uint64(_STOP_SLOTS - 1))
-                while stop_words[slot] != np.uint64(0) and stop_words[slot] != value:
-                    slot = (slot + 1) & (_STOP_SLOTS - 1)
-                if stop_words[slot] == value:
-                    total += 1
-                    distinct += met[slot] != text + 1
-                    met[slot] = text + 1
+                words += often
+                letters += often * length
+                slot = find_slot(keys, shift, value)
+                if keys[slot] == _0:
+                    keys[slot] = value
+                    ids[slot] = groups
+                    count[groups] = 0
+                    groups += 1
+                count[ids[slot]] += np.uint32(often)
+            if not any_of & UPPER and _is_in(stop_words, value):
+                total += often
+                distinct += 1
         row = signals[text, _WORDS_AT:]
         row[0] = tokens
         row[1] = words
@@ -301,16 +353,23 @@ def _words(
         row[11] = marks[text, 2] / tokens
         if words:
             row[2] = letters / words
-            _, groups = group(code_of, alive, words, number, slots, keys, count)
             row[7] = groups / words
             row[8] = _entropy(count, groups, words, logarithms)
 
 
+@inlined
+def _is_in(stop_words: Hashes, value: np.uint64) -> bool:
+    slot = np.int64(value & np.uint64(_STOP_SLOTS - 1))
+    while stop_words[slot] != _0 and stop_words[slot] != value:
+        slot = (slot + 1) & (_STOP_SLOTS - 1)
+    return stop_words[slot] == value
+
+
 @loop
-def _entropy(count: Counts, groups: int, total: int, logarithms: Signals) -> float:
-    """-sum p ln p over the counts of `groups` numbers, which sum to `total`; in order, so that every machine agrees."""
+def _entropy(count: Places, groups: int, total: int, logarithms: Signals) -> float:
+    """-sum p ln p over the first `groups` counts, which sum to `total`; in order, so that every machine agrees."""
     weighted = 0.0
-    for g in range(1, groups + 1):
+    for g in range(groups):
         n = np.int64(count[g])
         if n > 1:
             weighted += n * (logarithms[n] if n < len(logarithms) else natural_logarithm(n))

@@ -3,9 +3,10 @@
 Lines are parted by runs of newlines, paragraphs (of the stripped text) by two newlines or more; the second and later
 copies of one are duplicates. All character counts are in code points and divide by those of the whole text.
 
-An n-gram can repeat only where the (n-1)-grams at its first and second word both do. So word numbers become numbers of
-2-grams, those become 3-grams, ..., and each level looks only at the positions that the one before left alive. Pairs of
-numbers are compared exactly; words, lines and paragraphs by 64-bit hashes.
+An n-gram can repeat only where the (n-1)-grams at its first and second word both do: each level looks only at the
+positions that the one before left alive. The leader of a position is where its n-gram stands first. One word further
+the two are the same (n+1)-gram if their next words are; only where they part the pair (leader, next word) is looked up.
+N-grams of words are compared exactly; words, lines and paragraphs by 64-bit hashes.
 """
 
 from __future__ import annotations
@@ -14,10 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
-from curate.kernels.groups import Counts, Hashes, add, characters_in, group, hash_range, power_of_two
+from curate.kernels.groups import (
+    GOLDEN,
+    Counts,
+    Hashes,
+    Places,
+    add,
+    characters_in,
+    clear,
+    find_slot,
+    hash_range,
+    power_of_two,
+)  # fmt: skip
 from curate.kernels.lines import strip
 from curate.kernels.unicode import tables
-from curate.kernels.words import Words
+from curate.kernels.words import Words, alike_of
 from curate.text import Bytes, Offsets
 
 Signals = npt.NDArray[np.float64]
@@ -33,6 +45,10 @@ COLUMNS = (
 )
 
 _NEWLINE = 10
+# Each is a uint64: with an int64, numba would compute in float64.
+_0, _1, _32 = np.uint64(0), np.uint64(1), np.uint64(32)
+# of a count: its n-gram has been met before
+_MET = np.uint32(1 << 31)
 
 
 def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
@@ -42,78 +58,39 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
     of the 5- to 10-grams without separators first: they differ only for texts such as `ab c` and `a bc`.
     """
     signals = np.zeros((len(offsets) - 1, len(COLUMNS)))
-    most_words = int(np.diff(words.first).max(initial=0))
     most_bytes = int(np.diff(offsets).max(initial=0))
-    slots = power_of_two(2 * most_words + 2)
-    _all(
-        data,
-        offsets,
-        words.start,
-        words.stop,
-        words.first,
-        tables().classes,
-        np.empty(power_of_two(2 * most_bytes + 8), np.uint64),
-        np.empty(most_words + 2, np.uint64),
-        np.empty(most_words + 2, np.int32),
-        np.empty(most_words + 2, np.int32),
-        np.empty(most_words + 2, np.int32),
-        np.empty(slots, np.int32),
-        np.empty(most_words + 2, np.uint64),
-        np.empty(most_words + 2, np.int32),
-        np.empty(most_bytes + 1, np.int32),
-        signals,
-    )
+    seen = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
+    _parts(data, offsets, tables().classes, seen, np.empty(most_bytes + 1, np.int32), signals)
+    room = int(np.diff(words.first).max(initial=0)) + 2
+    scratch = [np.empty(room, np.uint32) for _ in range(5)]
+    keys = np.empty(power_of_two(2 * room), np.uint64)
+    _grams(data, offsets, *words, *alike_of(data, words), *scratch, keys, np.empty(len(keys), np.uint32), signals)
     return signals
 
 
 @loop
-def _all(
+def _parts(
     data: Bytes,
     offsets: Offsets,
-    start: Counts,
-    stop: Counts,
-    first: npt.NDArray[np.int64],
     classes: npt.NDArray[np.uint16],
     seen: Hashes,
-    code: Hashes,
-    number: Counts,
-    alive: Counts,
-    chars: Counts,
-    slots: Counts,
-    keys: Hashes,
-    count: Counts,
     breaks: Counts,
     signals: Signals,
 ) -> None:
+    """The signals of lines and paragraphs, and the number of characters."""
     for text in range(len(offsets) - 1):
         lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        characters, newlines = 0, 0
-        for i in range(lo, hi):
-            characters += (data[i] & 0xC0) != 0x80
-            breaks[newlines] = i
-            newlines += data[i] == _NEWLINE
+        characters, newlines = characters_in(data, lo, hi), _0
         if characters == 0:
             continue
+        for i in range(np.uint64(lo), np.uint64(hi)):
+            breaks[newlines] = i
+            newlines += np.uint64(data[i] == _NEWLINE)
         row = signals[text]
         row[0] = characters
         _repeated_parts(data, lo, hi, 1, breaks[:newlines], seen, characters, row[1:3])
         inner, outer = strip(data, lo, hi, classes)
         _repeated_parts(data, inner, outer, 2, breaks[:newlines], seen, characters, row[3:5])
-        begin, size = first[text], first[text + 1] - first[text]
-        for k in range(size):
-            alive[k] = k
-        number[size] = 0  # behind the last word nothing is alive
-        _read_words(data, start, stop, begin, size, characters == hi - lo, code, chars)
-        living, groups = group(code, alive, size, number, slots, keys, count)
-        for n in range(2, 11):
-            if size < n:
-                break
-            living = _pair_up(code, alive, living, number)
-            living, groups = group(code, alive, living, number, slots, keys, count)
-            if n <= 4:
-                row[3 + n] = _top(n, alive, living, number, groups, count, chars) / characters
-            else:
-                row[3 + n] = _duplicate(n, alive, living, number, count, chars) / characters
 
 
 @loop
@@ -156,54 +133,133 @@ def _repeated_parts(
 
 
 @loop
-def _read_words(
-    data: Bytes, start: Counts, stop: Counts, begin: int, size: int, ascii_only: bool, code: Hashes, chars: Counts
+def _grams(
+    data: Bytes,
+    offsets: Offsets,
+    start: Counts,
+    stop: Counts,
+    first: npt.NDArray[np.int64],
+    words: Places,
+    word_count: Places,
+    alive: Places,
+    leader: Places,
+    count: Places,
+    next_count: Places,
+    chars: Places,
+    keys: Hashes,
+    ids: Places,
+    signals: Signals,
 ) -> None:
-    """The hash of each of `size` words to `code`, the characters of all words before it to `chars`."""
+    """The signals of n-grams; `words` and `word_count` say which words are alike."""
+    for text in range(len(first) - 1):
+        begin, size = np.uint64(first[text]), np.uint64(first[text + 1] - first[text])
+        if size < np.uint64(2):
+            continue
+        word = words[begin : begin + size]
+        row = signals[text]
+        _sum_characters(data, start, stop, begin, size, row[0] == offsets[text + 1] - offsets[text], chars)
+        living = _0
+        for i in range(size):
+            leader[i] = word[i]
+            count[i] = word_count[begin + i]
+            alive[living] = i
+            living += np.uint64(word_count[begin + np.uint64(word[i])] > 1)
+        # behind the last word is one that occurs once
+        leader[size], count[size], next_count[size] = size, 1, 1
+        for n in range(np.uint64(2), min(size, np.uint64(10)) + _1):
+            alive[living] = size
+            living, most = _extend(n - _1, word, alive, living, leader, count, next_count, keys, ids)
+            count, next_count = next_count, count
+            if n <= np.uint64(4):
+                found = _top(n, most, alive, leader, count, chars)
+            else:
+                found = _duplicate(n, alive, living, leader, count, chars)
+            row[np.int64(n) + 3] = found / row[0]
+
+
+@loop
+def _sum_characters(
+    data: Bytes, start: Counts, stop: Counts, begin: np.uint64, size: np.uint64, ascii_only: bool, chars: Places
+) -> None:
+    """Of each of `size` words and of the end: the characters of all words before."""
     total = 0
     for k in range(size):
         chars[k] = total
         lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
-        code[k] = hash_range(data, lo, hi)
         total += hi - lo if ascii_only else characters_in(data, lo, hi)
     chars[size] = total
 
 
 @loop
-def _pair_up(code: Hashes, alive: Counts, living: int, number: Counts) -> int:
-    """From numbers of n-grams to codes of (n + 1)-grams, where both of their n-grams are alive."""
-    left = 0
+def _extend(
+    n: np.uint64,
+    word: Places,
+    alive: Places,
+    living: np.uint64,
+    leader: Places,
+    count: Places,
+    next_count: Places,
+    keys: Hashes,
+    ids: Places,
+) -> tuple[np.uint64, np.uint32]:
+    """From n-grams to (n + 1)-grams, in place: `leader` and, by leader, `next_count` of those that stay alive.
+
+    Returns how many positions stay, and the count of the most frequent (n + 1)-gram. `alive` ends with a position that
+    is not; what `keys` and `ids` hold is lost.
+    """
+    shift = clear(keys, np.int64(living))
+    left, most = _0, np.uint32(1)
+    i = np.uint64(alive[0])
+    again = count[leader[i]] != 1
     for s in range(living):
-        i = alive[s]
-        both = number[i + 1] > 0
-        code[i] = np.uint64(number[i]) << np.uint64(32) | np.uint64(number[i + 1])
-        alive[left] = i
-        left += both
-        number[i] = number[i] if both else 0
-    return left
+        following = np.uint64(alive[s + _1])
+        next_again = count[leader[following]] != 1
+        if again & next_again & (following == i + _1):
+            lead, next_word = np.uint64(leader[i]), np.uint64(word[i + n])
+            if lead == i:
+                next_count[i] = 1
+            else:
+                if np.uint64(word[lead + n]) != next_word:
+                    key = ((lead << _32 | next_word) + _1) * GOLDEN
+                    slot = find_slot(keys, shift, key)
+                    new = keys[slot] == _0
+                    lead = i if new else np.uint64(ids[slot])
+                    keys[slot] = key
+                    ids[slot] = lead
+                    leader[i] = lead
+                    next_count[i] = 0
+                next_count[lead] += np.uint32(1)
+                most = max(most, next_count[lead])
+            alive[left] = i
+            left += _1
+        i, again = following, next_again
+    return left, most
 
 
 @loop
-def _top(n: int, alive: Counts, living: int, number: Counts, groups: int, count: Counts, chars: Counts) -> int:
-    """Characters (with spaces between words) of the most frequent n-gram, the first such one, times its frequency."""
-    best, place = 1, np.int64(0)
-    for s in range(living):
-        i = alive[s]
-        if count[number[i]] > best:
-            best, place = np.int64(count[number[i]]), np.int64(i)
-    return (chars[place + n] - chars[place] + n - 1) * best
+def _top(n: np.uint64, most: np.uint32, alive: Places, leader: Places, count: Places, chars: Places) -> int:
+    """Characters (with spaces between words) of the first n-gram that occurs `most` times, times its frequency."""
+    place = _0
+    if most > 1:
+        s = _0
+        while count[leader[alive[s]]] != most:
+            s += _1
+        place = np.uint64(alive[s])
+    return (np.int64(chars[place + n]) - np.int64(chars[place]) + np.int64(n) - 1) * np.int64(most)
 
 
 @loop
-def _duplicate(n: int, alive: Counts, living: int, number: Counts, count: Counts, chars: Counts) -> int:
+def _duplicate(n: np.uint64, alive: Places, living: np.uint64, leader: Places, count: Places, chars: Places) -> int:
     """Characters of n-grams seen before, left to right: behind one found the search goes on, else one word further."""
-    found, free = 0, 0
+    found, free = 0, _0
     for s in range(living):
-        i = alive[s]
-        if i < free:
+        i = np.uint64(alive[s])
+        times = count[leader[i]]
+        if i < free or times == 1:
             continue
-        if count[number[i]] < 0:
-            found += chars[i + n] - chars[i]
+        if times & _MET:
+            found += np.int64(chars[i + n]) - np.int64(chars[i])
             free = i + n
-        count[number[i]] = -1
+        else:
+            count[leader[i]] = times | _MET
     return found
