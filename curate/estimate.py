@@ -39,7 +39,7 @@ class Measured:
 
 def estimated(plan: Plan) -> Iterator[str]:
     """Rows, time, memory and disk of what is not in the store, in words."""
-    from curate.run import _compile
+    from curate.run import compile_kernels
 
     first = plan.phases[0]
     waiting = [unit for unit in plan.units if not Place(plan.store, first.fingerprint, unit.fingerprint).entries()]
@@ -47,7 +47,7 @@ def estimated(plan: Plan) -> Iterator[str]:
         yield "\nestimate: every unit is in the store; verdicts and what follows a changed step are computed again"
         return
     for phase in plan.phases:
-        _compile(phase)
+        compile_kernels(phase)
     chosen = waiting[:: max(1, len(waiting) // UNITS)][:UNITS]
     _measure(plan, chosen, Measured())  # models are loaded and files opened before the clock runs
     seen = Measured()

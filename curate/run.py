@@ -15,8 +15,11 @@ from typing import Any
 import pyarrow.compute as pc
 
 from curate import watch
+from curate.documents import document_batch
 from curate.errors import CurateError, LedgerError, QuarantineError
 from curate.executors.executor import Executor, WorkerDied
+from curate.files import digest
+from curate.kernels import cache_folder
 from curate.plan import GlobalStage, MapStage, Phase, Plan
 from curate.progress import Progress
 from curate.resolve import resolve
@@ -161,7 +164,7 @@ def _units(
     done: dict[int, dict[str, Any]] = {}
     progress.phase(plan.phases[index].name, len(jobs), len(jobs) - len(work))
     if work:
-        _compile(plan.phases[index])
+        compile_kernels(plan.phases[index])
         for i, receipt in _execute(kind, {i: jobs[i] for i in work}, executor):
             done[i] = receipt
             progress.unit_done(receipt)
@@ -185,18 +188,24 @@ def _judged(job: Job) -> bool:
     return (job.place.folder / entry / f"{verdict_name(phase)}.json").exists()
 
 
-def _compile(phase: Phase) -> None:
-    """Run the phase's steps on a two-line document here, so that kernels are compiled once, before workers start."""
-    from curate.documents import document_batch
+def compile_kernels(phase: Phase) -> None:
+    """Run the phase's steps on a two-line document here, so that kernels are compiled once, before workers start.
 
+    A mark in the kernels' cache says that this was done for these steps; then workers load what is compiled.
+    """
+    steps: Sequence[Step] = phase.steps if isinstance(phase, MapStage) else [phase.step]
+    mark = cache_folder() / f"{digest([step.kind for step in steps])[:16]}.ready"
+    if mark.exists():
+        return
     row = {"row": 0, "id": "", "source": "", "path": "", "offset": 0, "text": "One line of words.\nAnd one more line."}
-    steps: Iterable[Step] = phase.steps if isinstance(phase, MapStage) else [phase.step]
     batch = document_batch([row])
     for step in steps:
         if not step.reads_raw and not step.expensive:
             batch = step.process(batch)
     if isinstance(phase, GlobalStage):
         phase.step.collect(batch)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
 
 
 def _execute(kind: str, jobs: dict[int, Job], executor: Executor) -> Iterable[tuple[int, dict[str, Any]]]:
