@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from benchmarks.common import parser, report, shared_file
 
 DOCUMENTS = {"full": 120_000, "quick": 12_000}
-PER_FILE = 6_000
+FILES = 16
 
 
 def sentences() -> list[str]:
@@ -41,11 +41,12 @@ def corpus(folder: Path, count: int) -> list[Path]:
     folder.mkdir()
     pool, rng = sentences(), random.Random(1)
     paths = []
+    per_file = count // FILES
     last = ["A first document."]
-    for start in range(0, count, PER_FILE):
+    for start in range(0, count, per_file):
         path = folder / f"{start:07d}.jsonl"
         with path.open("w") as file:
-            for i in range(start, min(start + PER_FILE, count)):
+            for i in range(start, start + per_file):
                 if i % 10 == 9:
                     chosen = [*last[:-1], rng.choice(pool)]
                 else:

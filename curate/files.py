@@ -82,6 +82,13 @@ def committed_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def sweep(root: Path, *, depth: int = 3) -> None:
+    """Remove what writers that were killed left half done, down to `depth` folders; nobody may be writing below `root`."""
+    for level in range(depth):
+        for left in root.glob("*/" * level + ".*.tmp"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
 def digest(value: Any) -> str:
     """A 128-bit hash, in hexadecimal, of anything that JSON can write; keys in any order."""
     return hashlib.blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()

@@ -15,7 +15,7 @@ from typing import Any
 from curate.checks import check
 from curate.config import Overrides, Pipeline, read
 from curate.errors import ConfigError, CurateError, Problem
-from curate.files import read_json, write_json
+from curate.files import read_json, sweep, write_json
 from curate.inputs import InputFile, open_files
 from curate.plan import Plan, Sample, make_plan
 from curate.settings import parse_share
@@ -70,6 +70,7 @@ def run_file(file: str, overrides: Overrides, *, sample: str | None, force: bool
     with _lock(store), progress:
         if force:
             _forget(store)
+        sweep(store)
         if workers < pipeline.executor.workers:
             progress.note(f"--memory has room for {workers} of {pipeline.executor.workers} workers")
         write_json(store / "pipeline.json", {"name": pipeline.name, "file": os.path.abspath(pipeline.file)})

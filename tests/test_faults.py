@@ -69,6 +69,7 @@ def test_kill_9_loses_no_committed_unit(corpus: Path, tmp_path: Path, kill: int)
     survived = _committed(tmp_path / "out", corpus)
     result = run_ok(corpus / "p.yaml", "--workers", 2, "--output", tmp_path / "out")
     assert published_bytes(tmp_path / "out") == published_bytes(corpus / "whole")
+    assert not list((tmp_path / "out").rglob(".*.tmp"))
     if result["fresh"]:
         assert reused(tmp_path / "out")["read+normalize+quality"] == survived
     shutil.rmtree(tmp_path / "out")
