@@ -33,6 +33,8 @@ _CASE = np.uint64(0x2020202020202020)
 # added to a byte they set its high bit from `a`, from behind `z`, from `0`, from behind `9`
 _FROM_A, _BEHIND_Z = np.uint64(0x1F1F1F1F1F1F1F1F), np.uint64(0x0505050505050505)
 _FROM_0, _BEHIND_9 = np.uint64(0x5050505050505050), np.uint64(0x4646464646464646)
+# likewise from `A`, from behind `Z`
+_FROM_CAPITAL, _BEHIND_CAPITALS = np.uint64(0x3F3F3F3F3F3F3F3F), np.uint64(0x2525252525252525)
 _LINE_FEEDS = np.uint64(0x0A0A0A0A0A0A0A0A)
 _0, _1, _56 = np.uint64(0), np.uint64(1), np.uint64(56)
 
@@ -94,3 +96,10 @@ def line_feed(data: Bytes, i: int, hi: int) -> int:
     while i < hi and data[i] != ord("\n"):
         i += 1
     return min(i, hi)
+
+
+@inlined
+def lower_eight(eight: np.uint64) -> np.uint64:
+    """Eight ASCII characters in lower case."""
+    capital = (eight + _FROM_CAPITAL) ^ (eight + _BEHIND_CAPITALS)
+    return eight | (capital & _HIGH) >> np.uint64(2)

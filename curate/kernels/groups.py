@@ -57,7 +57,18 @@ def hash_range(data: Bytes, start: int, stop: int) -> np.uint64:
         else:
             for k in range(i, stop):
                 rest |= np.uint64(data[k]) << np.uint64(8 * (k - i))
-    value = (value ^ rest) * GOLDEN
+    return _finish(value ^ rest)
+
+
+@inlined
+def hash_short(rest: np.uint64, size: int) -> np.uint64:
+    """As `hash_range`, of `size < 8` bytes as one number, the others 0."""
+    return _finish(np.uint64(size) * GOLDEN ^ rest)
+
+
+@inlined
+def _finish(value: np.uint64) -> np.uint64:
+    value *= GOLDEN
     value ^= value >> _SHIFT
     return value if value != np.uint64(0) else np.uint64(1)
 
@@ -69,6 +80,18 @@ def characters_in(data: Bytes, start: int, stop: int) -> int:
     for i in range(start, stop):
         found += (data[i] & 0xC0) != 0x80
     return found
+
+
+@inlined
+def word_characters(data: Bytes, start: int, stop: int) -> int:
+    """As `characters_in`, without a loop for up to eight bytes; `start < stop`."""
+    size = stop - start
+    if size > 8 or start + 8 > len(data):
+        return characters_in(data, start, stop)
+    eight = eight_bytes(data, start) << np.uint64(64 - 8 * size)
+    # bytes 10xxxxxx continue a sequence
+    more = eight & ~(eight << _1) & np.uint64(0x8080808080808080)
+    return size - np.int64((more >> np.uint64(7)) * np.uint64(0x0101010101010101) >> np.uint64(56))
 
 
 @loop

@@ -63,8 +63,7 @@ def scan_line(data: Bytes, start: int, hi: int, classes: npt.NDArray[np.uint16])
     """Where the line from `start` ends, where the next starts (as `str.splitlines` cuts), which phrases it holds."""
     found, i = 0, start
     while True:
-        while i + 1 < hi and _HERE[data[i]] & _BEHIND[data[i + 1]] == 0:
-            i += 1
+        i = _next_mark(data, i, hi)
         if i >= hi:
             return hi, hi, found
         behind = np.int64(_BEHIND[data[i + 1]]) if i + 1 < hi else _ALONE
@@ -80,6 +79,21 @@ def scan_line(data: Bytes, start: int, hi: int, classes: npt.NDArray[np.uint16])
                     after += 1
                 return i, after, found
         i = after
+
+
+@inlined
+def _next_mark(data: Bytes, start: int, hi: int) -> int:
+    """The first byte of `data[start:hi - 1]` where a line may end or a phrase stand; else one from `hi - 1` on."""
+    # unsigned: numba asks of signed indexes whether they are negative
+    i, last = np.uint64(start), np.uint64(max(hi - 1, start))
+    here = data[i] if i < last else np.uint8(0)
+    while i < last:
+        behind = data[i + np.uint64(1)]
+        if _HERE[here] & _BEHIND[behind]:
+            break
+        here = behind
+        i += np.uint64(1)
+    return np.int64(i)
 
 
 @loop

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from curate.kernels import inlined, loop
 from curate.kernels.affixes import Classes, previous
-from curate.kernels.ascii import line_feed
+from curate.kernels.ascii import line_feed, lower_eight
 from curate.kernels.groups import (
     Counts,
     Hashes,
@@ -24,6 +24,7 @@ from curate.kernels.groups import (
     eight_bytes,
     find_slot,
     hash_range,
+    hash_short,
     power_of_two,
 )  # fmt: skip
 from curate.kernels.hashing import encode
@@ -50,9 +51,9 @@ _LINES_AT = len(CHARACTERS)
 _WORDS_AT = _LINES_AT + len(LINES)
 _BULLET, _MINUS, _ELLIPSIS = 0x2022, 0x2D, 0x2026
 _STOP_SLOTS = 1024
-# the bits of one of seven counters in a number, so the bytes that may be counted before it is full
-_FIELD = 9
-_BLOCK = (1 << _FIELD) - 1
+_COUNTED = ("chars", "narrow", "digits", "upper", "small", "spaces", "sharps", "newlines", "stops")
+# bytes counted before a counter of a byte may be full
+_BLOCK = 255
 _HIGH, _0, _2 = np.uint64(0x8080808080808080), np.uint64(0), np.uint64(2)
 
 
@@ -73,7 +74,7 @@ def quality_signals(
     keys = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
     # a lower case may take one byte more than its upper case
     folded = np.zeros(2 * most_bytes + 8, np.uint8)
-    _characters(data, offsets, table.classes, _packed(), marks, signals)
+    _characters(data, offsets, table.classes, np.zeros(len(_COUNTED), np.int64), marks, signals)
     _lines(data, offsets, *words, table.classes, short_line_length, marks, keys, signals)
     ids, count = np.empty(power_of_two(2 * most_words + 2), np.uint32), np.empty(most_words + 1, np.uint32)
     _words(
@@ -81,20 +82,6 @@ def quality_signals(
         _logarithms(), marks, keys, ids, count, signals,
     )  # fmt: skip
     return signals
-
-
-@functools.cache
-def _packed() -> Hashes:
-    """ASCII character -> what it adds to seven counters: digits, upper case, space, symbols, #, newlines, full stops."""
-    classes = tables().classes[:128]
-    codes = np.arange(128)
-    members = ((classes & DIGIT) > 0, (classes & UPPER) > 0, (classes & SPACE) > 0, (classes & (ALNUM | SPACE)) == 0,
-               codes == ord("#"), codes == ord("\n"), codes == ord("."))  # fmt: skip
-    table = np.zeros(256, np.uint64)
-    for place, member in enumerate(members):
-        table[:128] |= member.astype(np.uint64) << np.uint64(_FIELD * place)
-    table.flags.writeable = False
-    return table
 
 
 def _stop_table(stop_words: Sequence[str]) -> Hashes:
@@ -113,28 +100,26 @@ def _stop_table(stop_words: Sequence[str]) -> Hashes:
 
 @loop
 def _characters(
-    data: Bytes, offsets: Offsets, classes: Classes, packed: Hashes, marks: npt.NDArray[np.int64], signals: Signals
+    data: Bytes,
+    offsets: Offsets,
+    classes: Classes,
+    counted: npt.NDArray[np.int64],
+    marks: npt.NDArray[np.int64],
+    signals: Signals,
 ) -> None:
     for text in range(len(offsets) - 1):
         lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        digits, upper, spaces, symbols, sharps, newlines, stops = 0, 0, 0, 0, 0, 0, 0
-        for block in range(lo, hi, _BLOCK):
-            sums = _0
-            for i in range(np.uint64(block), np.uint64(min(block + _BLOCK, hi))):
-                sums += packed[data[i]]
-            digits += _field(sums, 0)
-            upper += _field(sums, 1)
-            spaces += _field(sums, 2)
-            symbols += _field(sums, 3)
-            sharps += _field(sums, 4)
-            newlines += _field(sums, 5)
-            stops += _field(sums, 6)
-        chars = characters_in(data, lo, hi)
+        counted[:] = 0
+        for block in range(np.uint64(lo), np.uint64(hi), np.uint64(_BLOCK)):
+            _count_bytes(data, block, min(block + np.uint64(_BLOCK), np.uint64(hi)), counted)
+        chars, narrow, digits, upper, small = counted[0], counted[1], counted[2], counted[3], counted[4]
+        spaces, sharps, newlines, stops = counted[5], counted[6], counted[7], counted[8]
+        symbols = narrow - digits - upper - small - spaces
         marks[text, 0] = sharps
         marks[text, 1] = _ellipses(data, lo, hi) if stops > 2 else 0
         marks[text, 2] = newlines
         i = lo
-        while i < hi and chars < hi - lo:
+        while i < hi and narrow < chars:
             # eight ASCII characters have been counted
             if i + 8 <= hi and eight_bytes(data, i) & _HIGH == _0:
                 i += 8
@@ -156,10 +141,29 @@ def _characters(
             row[4] = symbols / chars
 
 
-@inlined
-def _field(sums: np.uint64, place: int) -> int:
-    """A counter of `sums`."""
-    return np.int64(sums >> np.uint64(_FIELD * place)) & _BLOCK
+@loop
+def _count_bytes(data: Bytes, lo: np.uint64, hi: np.uint64, counted: npt.NDArray[np.int64]) -> None:
+    """Add what at most `_BLOCK` bytes hold to the counters `_COUNTED`.
+
+    Comparisons alone, without a table, and counters of a byte: then the compiler looks at 32 bytes at a time.
+    """
+    none = np.uint8(0)
+    chars, narrow, digits, upper, small = none, none, none, none, none
+    spaces, sharps, newlines, stops = none, none, none, none
+    for i in range(lo, hi):
+        byte = data[i]
+        chars += np.uint8((byte & 0xC0) != 0x80)
+        narrow += np.uint8(byte < 0x80)
+        digits += np.uint8((byte >= 0x30) & (byte <= 0x39))
+        upper += np.uint8((byte >= 0x41) & (byte <= 0x5A))
+        small += np.uint8((byte >= 0x61) & (byte <= 0x7A))
+        spaces += np.uint8((byte == 0x20) | ((byte >= 9) & (byte <= 13)) | ((byte >= 28) & (byte <= 31)))
+        sharps += np.uint8(byte == 0x23)
+        newlines += np.uint8(byte == 0x0A)
+        stops += np.uint8(byte == 0x2E)
+    counts = (chars, narrow, digits, upper, small, spaces, sharps, newlines, stops)
+    for place in range(len(counts)):
+        counted[place] += np.int64(counts[place])
 
 
 @loop
@@ -264,7 +268,7 @@ def _is_blank(data: Bytes, lo: int, hi: int, classes: Classes) -> bool:
     return True
 
 
-@loop
+@inlined
 def _word_classes(data: Bytes, lo: int, hi: int, classes: Classes) -> tuple[int, int, int]:
     """The classes that any character of a word has, those that all have, and how many characters there are."""
     any_of, all_of, length = np.int64(0), np.int64(0xFFFF), 0
@@ -322,7 +326,10 @@ def _words(
             often = np.int64(times[begin + k])
             lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
             any_of, all_of, length = _word_classes(data, lo, hi, classes)
-            if any_of & UPPER or length < hi - lo:
+            if length == hi - lo < 8 and lo + 8 <= len(data):
+                eight = lower_eight(eight_bytes(data, lo) & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1)))
+                value = hash_short(eight, length)
+            elif any_of & UPPER or length < hi - lo:
                 value = hash_range(folded, 0, _fold(data, lo, hi, lower, folded))
             else:
                 value = hash_range(data, lo, hi)

@@ -14,7 +14,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import inlined, loop
+from curate.kernels.ascii import line_feed
 from curate.kernels.groups import (
     GOLDEN,
     Counts,
@@ -26,6 +27,7 @@ from curate.kernels.groups import (
     find_slot,
     hash_range,
     power_of_two,
+    word_characters,
 )  # fmt: skip
 from curate.kernels.lines import strip
 from curate.kernels.unicode import tables
@@ -60,7 +62,7 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
     signals = np.zeros((len(offsets) - 1, len(COLUMNS)))
     most_bytes = int(np.diff(offsets).max(initial=0))
     seen = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
-    _parts(data, offsets, tables().classes, seen, np.empty(most_bytes + 1, np.int32), signals)
+    _parts(data, offsets, tables().classes, seen, signals)
     room = int(np.diff(words.first).max(initial=0)) + 2
     scratch = [np.empty(room, np.uint32) for _ in range(5)]
     keys = np.empty(power_of_two(2 * room), np.uint64)
@@ -69,67 +71,55 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
 
 
 @loop
-def _parts(
-    data: Bytes,
-    offsets: Offsets,
-    classes: npt.NDArray[np.uint16],
-    seen: Hashes,
-    breaks: Counts,
-    signals: Signals,
-) -> None:
+def _parts(data: Bytes, offsets: Offsets, classes: npt.NDArray[np.uint16], seen: Hashes, signals: Signals) -> None:
     """The signals of lines and paragraphs, and the number of characters."""
     for text in range(len(offsets) - 1):
         lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        characters, newlines = characters_in(data, lo, hi), _0
+        characters, newlines = characters_in(data, lo, hi), 0
         if characters == 0:
             continue
         for i in range(np.uint64(lo), np.uint64(hi)):
-            breaks[newlines] = i
-            newlines += np.uint64(data[i] == _NEWLINE)
+            newlines += data[i] == _NEWLINE
         row = signals[text]
         row[0] = characters
-        _repeated_parts(data, lo, hi, 1, breaks[:newlines], seen, characters, row[1:3])
+        ascii_only = characters == hi - lo
+        copies, copied, parts = _repeated_parts(data, lo, hi, 1, ascii_only, newlines + 1, seen)
+        row[1], row[2] = copies / parts, copied / characters
         inner, outer = strip(data, lo, hi, classes)
-        _repeated_parts(data, inner, outer, 2, breaks[:newlines], seen, characters, row[3:5])
+        copies, copied, parts = _repeated_parts(data, inner, outer, 2, ascii_only, newlines // 2 + 1, seen)
+        row[3], row[4] = copies / parts, copied / characters
 
 
-@loop
+@inlined
 def _repeated_parts(
-    data: Bytes, lo: int, hi: int, run: int, breaks: Counts, seen: Hashes, characters: int, out: Signals
-) -> None:
-    """Of the parts between `run` newlines or more: out[0] the share of duplicates, out[1] that of their characters.
-
-    `breaks` are the newlines of the text, of which `data[lo:hi]` is a part.
-    """
-    size = power_of_two(2 * len(breaks) + 4)
-    for slot in range(size):
-        seen[slot] = 0
+    data: Bytes, lo: int, hi: int, run: int, ascii_only: bool, most: int, seen: Hashes
+) -> tuple[int, int, int]:
+    """Of the at most `most` parts between `run` newlines or more: copies, the characters in them, all parts."""
+    size = power_of_two(2 * most + 2)
+    for slot in range(np.uint64(size)):
+        seen[slot] = _0
     parts, copies, copied = 0, 0, 0
-    begin, k = lo, 0
-    while k < len(breaks) and breaks[k] < lo:
-        k += 1
+    begin = lo
     while True:
         # the next run of newlines that is long enough, or the end
-        end, behind = hi, hi
-        while k < len(breaks) and breaks[k] < hi:
-            at = np.int64(breaks[k])
-            after = at + 1
-            k += 1
-            while k < len(breaks) and breaks[k] == after and after < hi:
+        end, behind, at = hi, hi, begin
+        while at < hi:
+            at = line_feed(data, at, hi)
+            after = at
+            while after < hi and data[after] == _NEWLINE:
                 after += 1
-                k += 1
-            if after - at >= run:
+            if at < hi and after - at >= run:
                 end, behind = at, after
                 break
+            at = after
         parts += 1
         if add(seen, size, hash_range(data, begin, end)):
             copies += 1
-            copied += characters_in(data, begin, end)
+            copied += end - begin if ascii_only else characters_in(data, begin, end)
         if end == hi and behind == hi:
             break
         begin = behind
-    out[0] = copies / parts
-    out[1] = copied / characters
+    return copies, copied, parts
 
 
 @loop
@@ -186,7 +176,7 @@ def _sum_characters(
     for k in range(size):
         chars[k] = total
         lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
-        total += hi - lo if ascii_only else characters_in(data, lo, hi)
+        total += hi - lo if ascii_only else word_characters(data, lo, hi)
     chars[size] = total
 
 
