@@ -26,17 +26,15 @@ KEYWORDS = frozenset(
 LEDGER = ("fate", "step", "rule", "evidence", "shard", "shard_row", "unit", "row", "size", "text_bytes", "error_step")
 
 
-def check(pipeline: Pipeline | None, known: Sequence[Problem] = (), *, any_output: bool = False) -> list[InputFile]:
+def check(pipeline: Pipeline, known: Sequence[Problem] = (), *, any_output: bool = False) -> list[InputFile]:
     """Every check, after the problems `known` already; returns the input files. Raises ConfigError with all problems."""
-    if pipeline is None:
-        raise ConfigError(known)
     problems = [
         *known,
         *_names(pipeline),
         *_order(pipeline),
         *_columns(pipeline),
         *_assets(pipeline),
-        *([] if any_output else _output(pipeline)),
+        *([] if any_output or any(" output" in problem.where for problem in known) else _output(pipeline)),
     ]
     files: list[InputFile] = []
     try:

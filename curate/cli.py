@@ -68,7 +68,6 @@ def check(
 
     pipeline, problems = read(file_of(file), _overrides(output, input, None, None, set))
     files = check_all(pipeline, problems)
-    assert pipeline is not None
     size = sum(entry.bytes for entry in files)
     print(f"{file}: ok, {len(pipeline.steps)} steps, {len(files):,} input files, {size / 1e6:,.1f} MB")
 

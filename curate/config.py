@@ -68,12 +68,12 @@ class Pipeline:
 def load(file: str, overrides: Overrides | None = None) -> Pipeline:
     """Read, override, validate. Raises ConfigError with every problem found."""
     pipeline, problems = read(file, overrides or Overrides())
-    if problems or pipeline is None:
+    if problems:
         raise ConfigError(problems)
     return pipeline
 
 
-def read(file: str, overrides: Overrides) -> tuple[Pipeline | None, list[Problem]]:
+def read(file: str, overrides: Overrides) -> tuple[Pipeline, list[Problem]]:
     """The valid parts of a pipeline file, and the problems of the others: so that all can be told at once.
 
     Raises ConfigError only for a file that cannot be read or parsed at all.
@@ -95,7 +95,7 @@ def read(file: str, overrides: Overrides) -> tuple[Pipeline | None, list[Problem
     return _build(source, path.parent, input_folder, problems), problems
 
 
-def _build(source: Source, folder: Path, input_folder: Path, problems: list[Problem]) -> Pipeline | None:
+def _build(source: Source, folder: Path, input_folder: Path, problems: list[Problem]) -> Pipeline:
     data = source.data
     for key in data:
         if key not in TOP_LEVEL:
@@ -118,8 +118,8 @@ def _build(source: Source, folder: Path, input_folder: Path, problems: list[Prob
     if not isinstance(seed, int) or isinstance(seed, bool):
         problems.append(Problem(source.where(("seed",)), f"expected a whole number, got {seed!r}"))
     _unique(source, "inputs", [entry and entry.name for entry in entries], problems)
-    if checked is None or executor is None:
-        return None
+    # what is wrong is told; defaults in its place let the rest be checked
+    checked, executor = checked or Output(path="."), executor or ExecutorSettings()
     kept = tuple(entry for entry in entries if entry), tuple(step for step in steps if step)
     places = tuple(i for i, step in enumerate(steps) if step)
     return Pipeline(str(name), seed, *kept, checked, executor, source.name, folder, input_folder, source, places)

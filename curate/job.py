@@ -51,7 +51,6 @@ def prepare(file: str, overrides: Overrides, *, force: bool = False) -> tuple[Pi
     """Load, check and list the input. Raises ConfigError. With `force` the output may belong to anybody."""
     pipeline, problems = read(file_of(file), overrides)
     files = check(pipeline, problems, any_output=force)
-    assert pipeline is not None
     return pipeline, files
 
 
