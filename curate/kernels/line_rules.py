@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
-from curate.kernels.lines import Classes, line_end, sentences, strip
+from curate.kernels.affixes import Classes
+from curate.kernels.lines import line_end, sentences, strip
 from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, phrases_in
 from curate.kernels.unicode import DECIMAL, SPACE, UPPER, decode, tables
 from curate.kernels.words import Words

@@ -64,9 +64,12 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
     seen = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
     _parts(data, offsets, tables().classes, seen, signals)
     room = int(np.diff(words.first).max(initial=0)) + 2
-    scratch = [np.empty(room, np.uint32) for _ in range(5)]
+    alive, leader, count, next_count, chars = np.empty((5, room), np.uint32)
     keys = np.empty(power_of_two(2 * room), np.uint64)
-    _grams(data, offsets, *words, *alike_of(data, words), *scratch, keys, np.empty(len(keys), np.uint32), signals)
+    _grams(
+        data, offsets, *words, *alike_of(data, words), alive, leader, count, next_count, chars, keys,
+        np.empty(len(keys), np.uint32), signals,
+    )  # fmt: skip
     return signals
 
 

@@ -1,0 +1,38 @@
+"""Shortcuts for ASCII find what a look at each byte finds, also where a text ends and another follows."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.kernels.ascii import line_feed, lower_eight, word_end
+
+RAW = st.lists(st.one_of(st.integers(0, 255), st.sampled_from(list(b"aZz09/:@[`{\n")))).map(bytes)
+
+
+def is_word(byte: int) -> bool:
+    return byte < 128 and chr(byte).isalnum()
+
+
+@settings(max_examples=300, deadline=None)
+@given(RAW, RAW, RAW)
+def test_ends_of_words_and_lines_are_those_of_a_look_at_each_byte(before: bytes, text: bytes, behind: bytes) -> None:
+    data = np.frombuffer(before + text + behind, np.uint8)
+    lo, hi = len(before), len(before) + len(text)
+    others = [place for place in range(lo, hi) if not is_word(data[place])]
+    feeds = [place for place in range(lo, hi) if data[place] == 10]
+    assert word_end(data, lo, hi) == min(others, default=hi)
+    assert line_feed(data, lo, hi) == min(feeds, default=hi)
+
+
+def test_every_byte_that_is_no_letter_or_digit_ends_a_word() -> None:
+    for byte in range(256):
+        data = np.frombuffer(b"abc" + bytes([byte]) + b"defghijk", np.uint8)
+        assert word_end(data, 0, len(data)) == (len(data) if is_word(byte) else 3)
+
+
+@given(st.text(st.characters(codec="ascii"), min_size=8, max_size=8))
+def test_eight_characters_become_lower_case(text: str) -> None:
+    lowered = lower_eight(np.uint64(int.from_bytes(text.encode(), "little")))
+    assert int(lowered).to_bytes(8, "little").decode() == text.lower()
