@@ -164,7 +164,7 @@ def _units(
     done: dict[int, dict[str, Any]] = {}
     progress.phase(plan.phases[index].name, len(jobs), len(jobs) - len(work))
     if work:
-        compile_kernels(plan.phases[index])
+        compile_kernels(plan.phases[index], progress)
         for i, receipt in _execute(kind, {i: jobs[i] for i in work}, executor):
             done[i] = receipt
             progress.unit_done(receipt)
@@ -188,7 +188,7 @@ def _judged(job: Job) -> bool:
     return (job.place.folder / entry / f"{verdict_name(phase)}.json").exists()
 
 
-def compile_kernels(phase: Phase) -> None:
+def compile_kernels(phase: Phase, progress: Progress | None = None) -> None:
     """Run the phase's steps on a two-line document here, so that kernels are compiled once, before workers start.
 
     A mark in the kernels' cache says that this was done for these steps; then workers load what is compiled.
@@ -197,6 +197,8 @@ def compile_kernels(phase: Phase) -> None:
     mark = cache_folder() / f"{digest([step.kind for step in steps])[:16]}.ready"
     if mark.exists():
         return
+    if progress:
+        progress.note("  making ready what this machine has not run yet: kernels are compiled once")
     row = {"row": 0, "id": "", "source": "", "path": "", "offset": 0, "text": "One line of words.\nAnd one more line."}
     batch = document_batch([row])
     for step in steps:
