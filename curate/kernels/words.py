@@ -73,7 +73,7 @@ def split_words(data: Bytes, offsets: Offsets) -> Words:
     # pages of memory that no word reaches are never touched
     start, stop = np.empty(room, np.int32), np.empty(room, np.int32)
     # where the punctuation starts that came off the end of one chunk, outermost first
-    peeled = np.empty(room, np.int32)
+    peeled = np.empty(int(np.diff(offsets).max(initial=0)) + 1, np.int32)
     first = np.empty(len(offsets), np.int64)
     count = _split_all(data, offsets, tables().classes, kinds(), specials(), start, stop, first, peeled)
     return Words(start[:count], stop[:count], first)
