@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         ("datatrove, loading", peer["loading"], "s"),
     ]
-    report(figures, figures[0][1] / figures[2][1])
+    report(figures, size / seconds / (peer["bytes"] / 1e6 / peer["seconds"]))
     return 0
 
 
