@@ -82,7 +82,7 @@ def committed_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def sweep(root: Path, *, depth: int = 3) -> None:
+def sweep(root: Path, *, depth: int = 4) -> None:
     """Remove what writers that were killed left half done, down to `depth` folders; nobody may be writing below `root`."""
     for level in range(depth):
         for left in root.glob("*/" * level + ".*.tmp"):
