@@ -29,7 +29,7 @@ ALLOWED = {
 def test_rooms_are_links_to_the_top_level(room: str) -> None:
     link = ROOT / "curate" / room
     assert link.is_symlink(), f"curate/{room} must be a link: clone with core.symlinks=true"
-    assert link.resolve() == ROOT / room
+    assert link.resolve() == ROOT / room and link.is_dir()
     assert not (ROOT / room / "__init__.py").exists(), f"{room}/__init__.py would shadow a module"
 
 
