@@ -16,6 +16,7 @@ import numpy as np
 
 from curate.errors import CurateError
 from curate.executors.executor import Executor, WorkerDied
+from curate.executors.here import Here
 from curate.files import digest, file_sha256, read_json, sync_folder, write_json
 from curate.manifest import make_manifest
 from curate.plan import MapStage, Plan
@@ -30,6 +31,8 @@ LEDGER_ROWS = 100_000
 ROW_BYTES = 512
 LINKS = ("manifest.json", "shards", "ledger", "report.html", "README.md")
 TRIES = 5
+# So few documents are written sooner than a worker starts.
+WRITTEN_HERE = 20_000
 
 
 @dataclass(frozen=True)
@@ -126,20 +129,22 @@ def _ledger_tasks(plan: Plan, result: RunResult, shards: Sequence[ShardTask]) ->
         group.append((state, tuple(placed.get(state.unit.index, ()))))
         rows += receipt["in"]
         if rows >= LEDGER_ROWS or (rows > LEDGER_ROWS / 2 and state.unit.fingerprint[-1] in "0123"):
-            tasks.append(_ledger_task(plan, group))
+            tasks.append(_ledger_task(plan, group, rows))
             group, rows = [], 0
     if group:
-        tasks.append(_ledger_task(plan, group))
+        tasks.append(_ledger_task(plan, group, rows))
     return tasks
 
 
-def _ledger_task(plan: Plan, group: Sequence[tuple[UnitState, tuple[tuple[int, int, int], ...]]]) -> LedgerTask:
+def _ledger_task(
+    plan: Plan, group: Sequence[tuple[UnitState, tuple[tuple[int, int, int], ...]]], documents: int
+) -> LedgerTask:
     facts = [
         [s.unit.fingerprint, sorted(s.entries.items()), [_verdict_key(plan, s, i) for i in s.verdicts], at]
         for s, at in group
     ]
     key = digest([[[phase.fingerprint, phase.name] for phase in plan.phases], facts])
-    return LedgerTask(key, plan.phases, plan.store, tuple(group))
+    return LedgerTask(key, plan.phases, plan.store, tuple(group), documents)
 
 
 def _verdict_key(plan: Plan, state: UnitState, index: int) -> str:
@@ -154,6 +159,8 @@ def _made(
     """The facts (rows, bytes, sha256) of each task's file; only what the store lacks is written."""
     folder = Path(plan.store, "published")
     waiting = [i for i, key in enumerate(keys) if not (folder / key[:20] / "receipt.json").exists()]
+    if sum(tasks[i].documents for i in waiting) <= WRITTEN_HERE:
+        executor = Here()
     for _ in range(TRIES):
         died = []
         for place, outcome in executor.map(function, [tasks[i] for i in waiting]):

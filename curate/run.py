@@ -25,7 +25,7 @@ from curate.progress import Progress
 from curate.resolve import resolve
 from curate.steps.step import Step
 from curate.store import ALL, Place, table
-from curate.work import Job, UnitState, collect_entry, perform, verdict_name
+from curate.work import Job, UnitState, collect_entry, nothing_missing, perform, verdict_name
 
 # A document on whose account a worker died this often is quarantined; a unit that kills workers without a name ends the run.
 DEATHS_FOR_BLAME = 2
@@ -157,7 +157,7 @@ def _units(
 ) -> tuple[list[dict[str, Any]], int]:
     """Receipts of one phase in unit order, and how many units the store held."""
     jobs = [Job(plan.phases, index, state, plan.store) for state in states]
-    work = [i for i, job in enumerate(jobs) if not _committed(job)]
+    work = [i for i, job in enumerate(jobs) if not _committed(job) and not nothing_missing(job)]
     judge = [] if kind == "collect" else [i for i in set(range(len(jobs))) - set(work) if not _judged(jobs[i])]
     if sum(states[i].count or 0 for i in judge) > ROWS_JUDGED_HERE:
         work = sorted({*work, *judge})

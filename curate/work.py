@@ -95,6 +95,9 @@ def map_unit(job: Job) -> dict[str, Any]:
 def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
     needed = None if entry == ALL else alive_rows(job.phases, job.state, job.index)
     parts, missing = _missing(place, needed, "documents.arrow")
+    if parts and missing is not None and not len(missing):
+        _commit_parts(place, entry, parts)
+        return
     collecting = _fused_collect(job, fresh=not parts)
     tally, seconds = Tally(), defaultdict[str, float](float)
     with ExitStack() as stack:
@@ -131,12 +134,30 @@ def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
         )  # fmt: skip
 
 
+def nothing_missing(job: Job) -> bool:
+    """Whether committed entries of this unit hold every row that the job needs, so that it computes nothing."""
+    if job.index == 0 or not job.place.entries():
+        return False
+    name = "contribution.arrow" if isinstance(job.phases[job.index], GlobalStage) else "documents.arrow"
+    parts, missing = _missing(job.place, alive_rows(job.phases, job.state, job.index), name)
+    return bool(parts) and missing is not None and not len(missing)
+
+
+def _commit_parts(place: Place, entry: str, parts: list[str]) -> None:
+    """An entry whose rows all stand in other entries: a receipt that names them."""
+    with committed_folder(place.folder / entry) as folder:
+        nothing: dict[str, Any] = {"rows": 0, "skipped": {}, "replaced": 0, "text_bytes": 0, "seconds": {}}
+        write_json(folder / "receipt.json", {"parts": parts, **nothing})
+
+
 def _missing(place: Place, needed: Rows | None, name: str) -> tuple[list[str], Rows | None]:
     """(the committed entries that hold some of the needed rows, the rows that none of them holds)."""
     if needed is None:
         return [], None
     parts, missing = [], needed
     for entry in place.entries():
+        if not (place.folder / entry / name).exists():  # an entry made of others' rows alone
+            continue
         own = table([place.folder / entry / name], ["row"])["row"].to_numpy()
         if len(missing) and isin(missing, np.sort(own)).any():
             parts.append(entry)
@@ -276,6 +297,9 @@ def collect_unit(job: Job) -> dict[str, Any]:
     if place.receipt(entry) is None:
         start = time.perf_counter()
         parts, missing = _missing(place, alive_rows(job.phases, job.state, job.index), "contribution.arrow")
+        if parts and missing is not None and not len(missing):
+            _commit_parts(place, entry, parts)
+            return {**place.receipt(entry), "entry": entry}
         files = stage_files(job.phases, job.state, job.index, job.store)
         with committed_folder(place.folder / entry) as folder:
             writer = _Writer(folder / "contribution.arrow")

@@ -41,6 +41,7 @@ class LedgerTask:
     phases: tuple[Phase, ...]
     store: str
     group: tuple[tuple[UnitState, tuple[tuple[int, int, int], ...]], ...]
+    documents: int
 
 
 def write_ledger(task: LedgerTask) -> dict[str, Any]:

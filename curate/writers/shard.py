@@ -33,6 +33,11 @@ class ShardTask:
     store: str
     segments: tuple[Segment, ...]
 
+    @property
+    def documents(self) -> int:
+        """How many documents the shard holds."""
+        return sum(len(segment.rows) for segment in self.segments)
+
 
 def write_shard(task: ShardTask) -> dict[str, Any]:
     """Write one shard into the store. Returns its receipt: rows, bytes, sha256."""
