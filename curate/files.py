@@ -13,17 +13,8 @@ from pathlib import Path
 from typing import Any
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_file(path: Path) -> None:
-    """Make the bytes of `path` durable."""
+def sync(path: Path) -> None:
+    """Make the bytes of a file durable, or the renames inside a folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -42,7 +33,7 @@ def write_file(path: Path, content: bytes | str) -> None:
         temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -70,14 +61,14 @@ def committed_folder(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         for file in temporary.iterdir():
-            sync_file(file)
-        sync_folder(temporary)
+            sync(file)
+        sync(temporary)
         try:
             temporary.rename(target)
         except OSError:
             if not target.is_dir():
                 raise
-        sync_folder(target.parent)
+        sync(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

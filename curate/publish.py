@@ -17,7 +17,7 @@ import numpy as np
 from curate.errors import CurateError
 from curate.executors.executor import Executor, WorkerDied
 from curate.executors.here import Here
-from curate.files import digest, file_sha256, read_json, sync_folder, write_json
+from curate.files import digest, file_sha256, read_json, sync, write_json
 from curate.manifest import make_manifest
 from curate.plan import MapStage, Plan
 from curate.run import RunResult
@@ -203,13 +203,13 @@ def _assemble(plan: Plan, manifest: dict[str, Any], shards: Sequence[str], ledge
     write_json(temporary / "manifest.json", manifest)
     _write_pages(plan, temporary, manifest)
     for folder in (temporary / "shards", temporary / "ledger", temporary):
-        sync_folder(folder)
+        sync(folder)
     temporary.rename(target)
-    sync_folder(versions)
+    sync(versions)
     _point(out / "current", f"versions/{number:06d}")
     for name in LINKS:
         _point(out / name, f"current/{name}")
-    sync_folder(out)
+    sync(out)
     return Published(number, target, manifest, True)
 
 

@@ -71,7 +71,6 @@ class RunResult:
 
 def run(plan: Plan, executor: Executor, progress: Progress) -> RunResult:
     """Compute what the store does not hold, judge, and balance the books. Publishing is `publish.publish`."""
-    warm(plan)
     states = [UnitState(unit) for unit in plan.units]
     results: list[PhaseResult] = []
     for index, phase in enumerate(plan.phases):
@@ -125,12 +124,6 @@ def _errors(plan: Plan, result: RunResult) -> list[tuple[str, tuple[int, str]]]:
                 count, place = found.get(row["error"], (0, f"{row['path']} at offset {row['offset']:,}"))
                 found[row["error"]] = (count + 1, place)
     return sorted(found.items(), key=lambda item: (-item[1][0], item[0]))
-
-
-def warm(plan: Plan) -> None:
-    """Load every model once and find every asset, so that what is missing is said before any work."""
-    for step in plan.pipeline.steps:
-        step.assets()
 
 
 def _after_map(state: UnitState, index: int, receipt: dict[str, Any]) -> UnitState:

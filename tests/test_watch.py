@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ def detached() -> object:
 
 def test_without_a_file_marks_do_nothing() -> None:
     watch.mark(3, 0.001)
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
     watch.clear()
 
 

@@ -102,7 +102,8 @@ def test_charsets(content: bytes, stated: str | None, text: str | None, encoding
     st.binary(max_size=200), st.sampled_from([None, "utf-8", "utf-16", "shift_jis", "gb18030", "x", "utf-7", "base64"])
 )
 def test_any_bytes_are_decoded(content: bytes, stated: str | None) -> None:
-    decode_page(content, stated)[0].encode("utf-8")
+    text = decode_page(content, stated)[0]
+    assert text.encode("utf-8").decode("utf-8") == text
 
 
 def test_limits() -> None:
