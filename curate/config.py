@@ -161,8 +161,8 @@ def _step(entry: Any, path: Key, source: Source, folder: Path, problems: list[Pr
 
 
 def _placed(cls: type[Step], key: str, value: Any, folder: Path) -> Any:
-    """The value of a setting; a path of a file that is there is made relative to the working directory."""
-    is_path = key in cls.PATH_FIELDS and isinstance(value, str) and (folder / value).is_file()
+    """The value of a setting; a path that is there is made relative to the working directory."""
+    is_path = key in cls.PATH_FIELDS and isinstance(value, str) and bool(value) and (folder / value).exists()
     return str(folder / value) if is_path else value
 
 

@@ -13,6 +13,7 @@ STEPS = {
     "language": ("curate.steps.language", "Language"),
     "repetition": ("curate.steps.repetition", "Repetition"),
     "quality": ("curate.steps.quality", "Quality"),
+    "flagged_words": ("curate.steps.flagged_words", "FlaggedWords"),
     "lines": ("curate.steps.lines", "Lines"),
     "datatrove": ("curate.steps.datatrove", "Datatrove"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
