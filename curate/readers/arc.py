@@ -1,13 +1,15 @@
 """ARC, the Internet Archive's format before WARC: a line `URL address date type length` before each response.
 
-Read as far as the file is sound; what follows damage is one lost row. `offset` is the byte of the record in the
+What follows a flaw is one lost row, up to the next line that begins a record. `offset` is the byte of the record in the
 decompressed stream (which is the file itself, if it is stored plain).
 """
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -20,6 +22,8 @@ from curate.readers.rows import Rows
 from curate.readers.warc import DOCUMENT_TYPES
 
 LINE_BYTES = 64 << 10
+# A URL may hold spaces, the four fields behind it may not.
+_HEADER = re.compile(rb"([a-z][a-z0-9+.-]*:\S.*) (\S+) (\d*) (\S+) (\d+)\r?\n?", re.IGNORECASE)
 
 
 class Arc:
@@ -37,14 +41,15 @@ class Arc:
         rows = Rows(piece.path, settings, tally, raw=True)
         codec = codec_of(piece.path)
         with open_stored(piece.path) as stored:
-            file: Any = Inflated(stored, codec) if codec else stored
+            inside = Inflated(stored, codec) if codec else None
+            file: BinaryIO = io.BufferedReader(inside, READ_BYTES) if inside else stored
             while True:
                 if not _record(file, rows, settings, tally):
                     break
                 if rows.full:
                     yield rows.take()
-            if codec and file.damage is not None:
-                rows.add_error(file.tell(), str(file.damage))
+            if inside and inside.damage is not None:
+                rows.add_error(file.tell(), str(inside.damage))
         if len(rows):
             yield rows.take()
 
@@ -56,12 +61,10 @@ def _record(file: BinaryIO, rows: Rows, settings: ReadSettings, tally: Tally) ->
         at, line = file.tell(), file.readline(LINE_BYTES)
     if not line:
         return False
-    # a URL may hold spaces, the four fields behind it may not
-    fields = line.decode("utf-8", "replace").rstrip("\r\n").rsplit(" ", 4)
-    if len(fields) != 5 or not fields[4].isdigit():
-        rows.add_error(at, f"no ARC record at byte {at}; what follows is lost")
-        return False
-    url, _, date, media_type, stated = fields
+    header = _HEADER.fullmatch(line)
+    if header is None:
+        return _next_record(file, rows, at)
+    url, _, date, media_type, stated = (field.decode("utf-8", "replace") for field in header.groups())
     length, limit = int(stated), settings.max_document_bytes
     block: list[bytes] = []
     size = 0
@@ -78,6 +81,17 @@ def _record(file: BinaryIO, rows: Rows, settings: ReadSettings, tally: Tally) ->
     else:
         _add(rows, at, url, _iso(date), media_type, b"".join(block), settings, tally)
     return True
+
+
+def _next_record(file: BinaryIO, rows: Rows, flaw: int) -> bool:
+    """Put the file before the next record, one row for what is passed over; False if there is none."""
+    at, line = file.tell(), file.readline(LINE_BYTES)
+    while line and not _HEADER.fullmatch(line):
+        at, line = file.tell(), file.readline(LINE_BYTES)
+    behind = f"reading goes on at byte {at}" if line else "nothing can be read behind it"
+    rows.add_error(flaw, f"no ARC record at byte {flaw}; {behind}")
+    file.seek(at)
+    return bool(line)
 
 
 def _add(

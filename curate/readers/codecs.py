@@ -16,6 +16,11 @@ CODECS = {".gz": "gzip", ".zst": "zstd", ".lz4": "lz4", ".bz2": "bzip2", ".xz": 
 READ_BYTES = 1 << 20
 FEED_BYTES = {"gzip": 64 << 10, "zstd": 8 << 10, "lz4": 64 << 10, "bzip2": 16 << 10, "xz": 16 << 10}
 
+# A skippable frame with a zstd dictionary, and a frame of zstd.
+DICTIONARY_MAGIC = b"\x5d\x2a\x4d\x18"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+DICTIONARY_BYTES = 64 << 20
+
 
 class Damaged(Exception):
     """The rest of a compressed file cannot be decompressed; all before it was delivered."""
@@ -62,12 +67,16 @@ def size_of(path: str) -> int:
     return os.stat(path).st_size
 
 
-def frame_decompressor(codec: str) -> Callable[[], Decompressor]:
-    """What makes a decompressor of one gzip member, zstd frame and so on; gzip's checks the checksum."""
+def frame_decompressor(codec: str, dictionary: bytes | None = None) -> Callable[[], Decompressor]:
+    """What makes a decompressor of one gzip member, zstd frame and so on; gzip's checks the checksum.
+
+    `dictionary` is that of zstd frames.
+    """
     if codec == "zstd":
         import zstandard
 
-        return lambda: cast(Decompressor, zstandard.ZstdDecompressor().decompressobj())
+        held = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+        return lambda: cast(Decompressor, zstandard.ZstdDecompressor(dict_data=held).decompressobj())
     if codec == "lz4":
         from lz4.frame import LZ4FrameDecompressor
 
@@ -88,6 +97,31 @@ def expand(frame: Decompressor, block: bytes, offset: int) -> bytes:
         raise Damaged(offset, f"compressed data is corrupt ({error})") from error
 
 
+def zstd_dictionary(file: BinaryIO) -> bytes | None:
+    """The dictionary that stands before all frames of a zstd file, and the file behind it; None leaves the file alone.
+
+    It is a skippable frame that holds the dictionary, itself compressed or not (IIPC, WARC Zstandard compression 1.0).
+    Raises Damaged.
+    """
+    start = file.tell()
+    head = file.read(8)
+    if not head.startswith(DICTIONARY_MAGIC):
+        file.seek(start)
+        return None
+    size = int.from_bytes(head[4:8], "little")
+    raw = file.read(size) if size <= DICTIONARY_BYTES else b""
+    if not raw or len(raw) < size:
+        raise Damaged(start, "a zstd dictionary is cut off or too large")
+    if raw.startswith(ZSTD_MAGIC):
+        import zstandard
+
+        try:
+            raw = zstandard.ZstdDecompressor().decompress(raw, max_output_size=DICTIONARY_BYTES)
+        except zstandard.ZstdError as error:
+            raise Damaged(start, f"a zstd dictionary is corrupt ({error})") from error
+    return raw
+
+
 def decompressed(file: BinaryIO, codec: str | None) -> Iterator[bytes]:
     """The content of `file` from where it stands, in portions, over all its frames.
 
@@ -98,9 +132,10 @@ def decompressed(file: BinaryIO, codec: str | None) -> Iterator[bytes]:
             yield block
         return
     feed = FEED_BYTES[codec]
-    make = frame_decompressor(codec)
+    begin = file.tell()
+    make = frame_decompressor(codec, zstd_dictionary(file) if codec == "zstd" else None)
     frame: Decompressor | None = None
-    pending, offset = b"", 0
+    pending, offset = b"", file.tell() - begin
     while block := pending or file.read(feed):
         if frame is None:
             if not block.strip(b"\0"):  # padding after the last frame

@@ -4,7 +4,7 @@ Other records are counted by kind. Where a file is damaged, reading goes on at t
 what is lost is one row with an `error`.
 
 `offset` is the byte where the record (or its compressed frame) starts in the file as stored, so that anyone can seek
-to it; in the rare file that is compressed as a whole it is the byte in the stream inside.
+to it; in the rare file that is compressed as a whole, or with a dictionary, it is the byte in the stream inside.
 """
 
 from __future__ import annotations

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, BinaryIO, cast
 
-from curate.readers.codecs import FEED_BYTES, READ_BYTES, Damaged, decompressed, expand, frame_decompressor
+from curate.readers.codecs import (
+    DICTIONARY_MAGIC,
+    FEED_BYTES,
+    READ_BYTES,
+    ZSTD_MAGIC,
+    Damaged,
+    decompressed,
+    expand,
+    frame_decompressor,
+)
 from curate.readers.inflated import Inflated
 
-MAGICS = {b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
+MAGICS = {b"\x1f\x8b\x08": "gzip", ZSTD_MAGIC: "zstd", b"\x04\x22\x4d\x18": "lz4"}
 HEADER_BYTES = 64 << 10
 _START = re.compile(rb"WARC/\d\.\d+\r?\n(?=[A-Za-z-]+:)")
 # line ends of the record before may have come into this one's frame
@@ -50,7 +59,17 @@ class Lost:
 
 
 def records(file: BinaryIO, limit: int) -> Iterator[Record | Lost]:
-    """All records of the open file, those with a block above `limit` bytes without it. Never raises for bad content."""
+    """All records of the open file, those with a block above `limit` bytes without it. Never raises for bad content.
+
+    Each has a place `at` of its own: of records that share a compressed frame, the later ones count on from the first.
+    """
+    last = -1
+    for found in _all_records(file, limit):
+        last = max(found.at, last + 1)
+        yield found if found.at == last else replace(found, at=last)
+
+
+def _all_records(file: BinaryIO, limit: int) -> Iterator[Record | Lost]:
     file, codec = _stored(file)
     at: int | None = 0
     while at is not None:
@@ -70,9 +89,14 @@ def records(file: BinaryIO, limit: int) -> Iterator[Record | Lost]:
 
 
 def _stored(file: BinaryIO) -> tuple[BinaryIO, str | None]:
-    """(the file, its codec); a file that is compressed as a whole becomes the stream inside, with no codec."""
+    """(the file, its codec); a file that is compressed as a whole becomes the stream inside, with no codec.
+
+    So does one whose frames need a dictionary that stands at its head.
+    """
     head = file.read(4)
     file.seek(0)
+    if head == DICTIONARY_MAGIC:
+        return cast(BinaryIO, Inflated(file, "zstd")), None
     codec = next((name for magic, name in MAGICS.items() if head.startswith(magic)), None)
     if codec is None:
         return file, None

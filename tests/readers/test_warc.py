@@ -143,24 +143,84 @@ def test_any_damage_is_one_row_and_no_exception(
     assert len(ids(rows)) + tally.skipped.total() <= 5 and len(errors(rows)) <= 8
 
 
+# file -> (documents, what was skipped, errors)
+REAL_FILES: dict[str, tuple[int, dict[str, int], list[str]]] = {
+    "allenai__dolma/sample-0000.warc.gz": (24, {"warcinfo": 1, "request": 22, "metadata": 1}, []),
+    "built/html_pages_a.warc.gz": (296, {"warcinfo": 1}, []),
+    "chatnoir-eu__chatnoir-resiliparse/block-sized-records.warc": (0, {"unknown": 3}, []),
+    "chatnoir-eu__chatnoir-resiliparse/warcfile.warc.gz": (16, {"warcinfo": 1, "request": 17, "metadata": 16}, []),
+    "chatnoir-eu__chatnoir-resiliparse/warcfile.warc.lz4": (16, {"warcinfo": 1, "request": 17, "metadata": 16}, []),
+    "commoncrawl__whirlwind-python/whirlwind.warc.gz": (1, {"warcinfo": 1, "request": 1, "metadata": 1}, []),
+    "commoncrawl__whirlwind-python/whirlwind.warc.wat.gz": (0, {"warcinfo": 1, "metadata": 1}, []),
+    "commoncrawl__whirlwind-python/whirlwind.warc.wet.gz": (1, {"warcinfo": 1}, []),
+    "webrecorder__warcio/bad.arc": (1, {}, [
+        "no ARC record at byte 0; reading goes on at byte 202",
+        "no ARC record at byte 262; nothing can be read behind it",
+    ]),
+    "webrecorder__warcio/example-bad-non-chunked.warc.gz": (1, {"warcinfo": 2, "request": 2, "revisit": 1}, []),
+    "webrecorder__warcio/example-bad.warc.gz.bad": (
+        1, {"warcinfo": 1, "request": 2, "revisit": 1, "response status 302": 1}, []
+    ),
+    "webrecorder__warcio/example-digest.warc": (0, {"request": 4}, []),
+    "webrecorder__warcio/example-iana.org-chunked.warc": (1, {"warcinfo": 1, "request": 1}, []),
+    "webrecorder__warcio/example-resource.warc.gz": (1, {"warcinfo": 2}, []),
+    "webrecorder__warcio/example-space-in-target-uri.warc.gz": (0, {"warcinfo": 1, "resource type image/png": 1}, []),
+    "webrecorder__warcio/example-space-in-url.arc": (
+        0, {"filedesc": 1}, ["a record that is cut off at byte 151 after 1579 of 1591 bytes"]
+    ),
+    "webrecorder__warcio/example-trunc.warc": (0, {"warcinfo": 2, "request": 1}, [
+        "a record whose stated length is wrong at byte 1197; reading goes on at byte 2566"
+    ]),
+    "webrecorder__warcio/example-wget-bad-target-uri.warc.gz": (3, {"warcinfo": 1, "request": 1, "metadata": 1}, []),
+    "webrecorder__warcio/example-wrong-chunks.warc.gz": (1, {"request": 1}, []),
+    "webrecorder__warcio/example.arc": (1, {"filedesc": 1}, []),
+    "webrecorder__warcio/example.arc.gz": (1, {"filedesc": 1}, []),
+    "webrecorder__warcio/example.warc": (1, {"warcinfo": 2, "request": 2, "revisit": 1}, []),
+    "webrecorder__warcio/example.warc.gz": (1, {"warcinfo": 2, "request": 2, "revisit": 1}, []),
+    "webrecorder__warcio/post-test.warc.gz": (0, {"response type application/json": 3, "request": 3}, []),
+}  # fmt: skip
+
+
 def test_every_real_file_is_read(shared_data: Path) -> None:
-    documents, lost = {}, {}
+    found = {}
     for path in sorted(shared_data.glob("warc/*/*")):
         if path.name != "LICENSE":
-            rows, _ = read(path)
-            documents[path.name], lost[path.name] = len(ids(rows)), len(errors(rows))
-    assert documents == {
-        "sample-0000.warc.gz": 24, "html_pages_a.warc.gz": 296, "block-sized-records.warc": 0, "warcfile.warc.gz": 16,
-        "warcfile.warc.lz4": 16, "whirlwind.warc.gz": 1, "whirlwind.warc.wat.gz": 0, "whirlwind.warc.wet.gz": 1,
-        "bad.arc": 0, "example-bad-non-chunked.warc.gz": 1, "example-bad.warc.gz.bad": 1, "example-digest.warc": 0,
-        "example-iana.org-chunked.warc": 1, "example-resource.warc.gz": 1, "example-space-in-target-uri.warc.gz": 0,
-        "example-space-in-url.arc": 0, "example-trunc.warc": 0, "example-wget-bad-target-uri.warc.gz": 3,
-        "example-wrong-chunks.warc.gz": 1, "example.arc": 1, "example.arc.gz": 1, "example.warc": 1,
-        "example.warc.gz": 1, "post-test.warc.gz": 0,
-    }  # fmt: skip
-    assert {name: count for name, count in lost.items() if count} == {
-        "bad.arc": 1, "example-space-in-url.arc": 1, "example-trunc.warc": 1
-    }  # fmt: skip
+            rows, tally = read(path)
+            name = path.relative_to(shared_data / "warc").as_posix()
+            found[name] = len(ids(rows)), dict(tally.skipped), errors(rows)
+    assert found == REAL_FILES
+
+
+def test_the_page_is_the_same_however_it_was_archived(shared_data: Path) -> None:
+    folder = shared_data / "warc/webrecorder__warcio"
+    names = ("example.warc", "example.warc.gz", "example.arc", "example.arc.gz", "example-wrong-chunks.warc.gz",
+             "example-bad-non-chunked.warc.gz", "example-wget-bad-target-uri.warc.gz")  # fmt: skip
+    assert len({read(folder / name)[0][0]["content"] for name in names}) == 1
+    packed, loose = (
+        [(row["id"], row["content"]) for row in read(next(shared_data.glob(f"warc/*/warcfile.warc.{suffix}")))[0]]
+        for suffix in ("gz", "lz4")
+    )
+    assert packed == loose
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_zstd_with_a_dictionary_at_its_head(tmp_path: Path, compressed: bool) -> None:
+    plain = [record(i, body) for i, body in enumerate(BODIES)]
+    trained = zstandard.train_dictionary(2000, [record(i, bytes([i % 251]) * 400) for i in range(500)])
+    packer = zstandard.ZstdCompressor(dict_data=trained)
+    stored = zstandard.compress(trained.as_bytes()) if compressed else trained.as_bytes()
+    head = b"\x5d\x2a\x4d\x18" + len(stored).to_bytes(4, "little") + stored
+    path = tmp_path / "x.warc.zst"
+    path.write_bytes(head + b"".join(map(packer.compress, plain)))
+    rows, _ = read(path)
+    assert [row["content"] for row in rows] == BODIES and not errors(rows)
+    assert [row["offset"] for row in rows] == [sum(map(len, plain[:i])) for i in range(4)]
+    path.write_bytes(head[: len(head) // 2])
+    rows, _ = read(path)
+    assert "dictionary" in errors(rows)[0]
+    path.write_bytes(head[:8] + b"\x28\xb5\x2f\xfd" + b"\xff" * 20 + head[28:])
+    rows, _ = read(path)
+    assert "dictionary is corrupt" in errors(rows)[0] and not ids(rows)
 
 
 def test_what_is_skipped_is_counted_by_kind(shared_data: Path) -> None:
@@ -185,6 +245,24 @@ def test_arc(shared_data: Path) -> None:
         ]
         assert b"Example Domain" in rows[0]["content"] and rows[0]["content"].lstrip().startswith(b"<!doctype")
         assert tally.skipped == {"filedesc": 1}
+
+
+def arc_record(number: int, *, length: str | None = None) -> bytes:
+    return f"http://e.com/{number} 1.2.3.4 20200101000000 text/html {length or 509}\r\n".encode() + b"<p>%d" % (
+        number % 10
+    ) + b"x" * 505 + b"\n"  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".arc", ".arc.gz"])
+def test_a_flaw_in_an_arc_costs_what_it_hits(tmp_path: Path, suffix: str) -> None:
+    parts = [arc_record(i) for i in range(4)]
+    parts[1] = arc_record(1, length="-1")
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(gzip.compress(b"".join(parts)) if suffix == ".arc.gz" else b"".join(parts))
+    rows, _ = read(path)
+    assert [row["url"] for row in rows] == ["http://e.com/0", None, "http://e.com/2", "http://e.com/3"]
+    first, second = len(parts[0]), len(parts[0] + parts[1])
+    assert errors(rows) == [f"no ARC record at byte {first}; reading goes on at byte {second}"]
 
 
 def test_limits(tmp_path: Path) -> None:
