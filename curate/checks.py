@@ -107,14 +107,15 @@ def _columns(pipeline: Pipeline) -> list[Problem]:
         for need in step.needs:
             if need not in made and need not in (*DOCUMENT.names, *RAW.names):
                 problems.append(Problem(_where(pipeline, i), f"needs `{need}`, which no earlier step makes"))
+        earlier = dict(made)
         made[step.name] = set(step.signals())
         for j, rule in enumerate(step.rules):
             where = pipeline.source.where(("steps", pipeline.places[i], step.kind, "rules", j))
             if problem := _rule(rule, made, step):
                 problems.append(Problem(where, *problem))
-        keep = getattr(step, "keep", "first")
-        if isinstance(step, GlobalStep) and "." in keep and (problem := _known(keep, made)):
-            problems.append(Problem(_where(pipeline, i, "keep"), *problem))
+        for setting, signal in step.reads().items() if isinstance(step, GlobalStep) else ():
+            if problem := _known(signal, earlier):
+                problems.append(Problem(_where(pipeline, i, setting), *problem))
     return problems
 
 
@@ -133,7 +134,7 @@ def _rule(rule: str, made: dict[str, set[str]], step: Step) -> tuple[str, str] |
 
     from curate.verdicts import names_in
 
-    if isinstance(step, GlobalStep):
+    if isinstance(step, GlobalStep) and step.FINDINGS is None:
         return "a step that compares all documents takes no rules", "put the rule on the step before it"
     try:
         pl.sql_expr(rule)

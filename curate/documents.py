@@ -34,6 +34,8 @@ DOCUMENT = pa.schema(
 RAW = pa.schema(
     [pa.field("content", pa.binary()), pa.field("media_type", pa.string()), pa.field("charset", pa.string())]
 )
+# What a global step's `resolve` found for each document: a struct, there only while that step's `process` runs.
+FINDINGS_COLUMN = "findings"
 # What a published shard holds of every document, before the structs of signals.
 SHARD_COLUMNS = ("id", "source", "path", "offset", "url", "date", "lang", "title", "text")
 

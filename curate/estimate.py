@@ -7,17 +7,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.dedup.memory import resolve_here
+from curate.dedup.step import GlobalStep
 from curate.flow import run_steps
 from curate.memory import BASE, WORKER, workers_within
 from curate.plan import MapStage, Plan, Unit
 from curate.readers.reader import Tally
 from curate.reading import read_unit
-from curate.store import Place
+from curate.store import Place, Rows, isin
 from curate.verdicts import judge, rule_columns
-from curate.work import contribution
+from curate.work import contribution, with_findings
 
 UNITS = 4
 DOCUMENTS = 64
@@ -95,9 +98,11 @@ def _stored_ratio(unit: Unit) -> float:
 
 def _steps(plan: Plan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """A batch through all phases; global steps contribute but decide nothing. (all rows of stage 0, kept rows)."""
-    done, first = batch, None
+    done, first, contributed = batch, None, batch
     for phase in plan.phases:
         if isinstance(phase, MapStage):
+            if phase.applied:
+                done = with_findings(done, _found(phase.applied, contributed, done))
             done = run_steps(phase.steps, done, {}, defaultdict(float))
             first = first or done
             columns = ["row", "error", "error_step", *rule_columns(phase.steps)]
@@ -105,5 +110,19 @@ def _steps(plan: Plan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Record
                 verdict, _ = judge(pa.Table.from_batches([done]).select(columns), phase.steps)
                 done = done.filter(pc.equal(verdict["fate"].combine_chunks(), 0))
         else:
-            contribution(phase, done)
+            contributed = contribution(phase, done)
     return first or done, done
+
+
+def _found(step: GlobalStep, contributed: pa.RecordBatch, batch: pa.RecordBatch) -> pa.Table:
+    """What a global step finds when the batch is all there is."""
+    entered = batch.filter(pc.is_null(batch["error"]))
+    values = {
+        signal: [np.asarray(pc.struct_field(entered[signal.partition(".")[0]], signal.partition(".")[2]), np.float64)]
+        for signal in step.reads().values()
+    }
+    return resolve_here(step, [pa.Table.from_batches([contributed])], lambda _, rows: _texts(entered, rows), values)[0]
+
+
+def _texts(batch: pa.RecordBatch, rows: Rows) -> pa.Array:
+    return batch.filter(pa.array(isin(batch["row"].to_numpy(), rows)))["text"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.documents import RAW, drop_columns, joined, set_column
+from curate.documents import FINDINGS_COLUMN, RAW, drop_columns, joined, set_column
 from curate.errors import CurateError
 from curate.steps.step import Step
 
@@ -27,11 +27,12 @@ def run_steps(
         batch = _attempt(step, batch)
         seconds[step.name] += time.perf_counter() - start
         batch = set_column(batch, "error_step", pa.repeat(pa.scalar(step.name), batch.num_rows))
-    batch = drop_columns(_set_aside(batch, aside), RAW.names)
+    passing = (*RAW.names, FINDINGS_COLUMN)
+    batch = drop_columns(_set_aside(batch, aside), passing)
     batch = set_column(batch, "error_step", pa.nulls(batch.num_rows, pa.string()))
     if aside:
         names = batch.schema.names
-        whole = joined([batch, *(drop_columns(rows, RAW.names) for rows in aside)])
+        whole = joined([batch, *(drop_columns(rows, passing) for rows in aside)])
         batch = pa.Table.from_batches([whole]).select(names).sort_by("row").combine_chunks().to_batches()[0]
     return set_column(batch, "size", pc.fill_null(pc.binary_length(batch["text"]), 0))
 

@@ -61,12 +61,11 @@ def funnel(result: RunResult) -> list[dict[str, Any]]:
     `rules` counts every document that failed the rule in the step's stage, `dropped` those whose fate it decided.
     """
     entries = []
+    seconds = _seconds(result)
     for phase in result.phases:
         steps: dict[str, Counter[str]] = defaultdict(Counter)
         rules: dict[str, Counter[str]] = defaultdict(Counter)
-        seconds: Counter[str] = Counter()
         for receipt in phase.receipts:
-            seconds.update(receipt.get("seconds", {}))
             for name, counts in receipt["steps"].items():
                 steps[name].update(dropped=counts["dropped"], quarantined=counts["quarantined"])
                 rules[name].update({rule: count for rule, count in counts["rules"].items()})
@@ -77,16 +76,29 @@ def funnel(result: RunResult) -> list[dict[str, Any]]:
                 {
                     "name": name, "kind": kind, "in": left, "out": out, "dropped": steps[name]["dropped"],
                     "quarantined": steps[name]["quarantined"], "rules": dict(rules[name]),
-                    "seconds": round(seconds[name] + phase.resolving, 3),
+                    "seconds": round(seconds[name], 3),
                 }
             )  # fmt: skip
             left = out
     return entries
 
 
+def _seconds(result: RunResult) -> dict[str, float]:
+    """What each step cost. A step that compares all documents costs in several phases."""
+    seconds: dict[str, float] = defaultdict(float)
+    for phase in result.phases:
+        for receipt in phase.receipts:
+            for name, spent in receipt.get("seconds", {}).items():
+                seconds[name] += spent
+        if isinstance(phase.phase, GlobalStage):
+            seconds[phase.phase.name] += phase.resolving
+    return seconds
+
+
 def _step_kinds(phase: MapStage | GlobalStage) -> list[tuple[str, str]]:
     if isinstance(phase, GlobalStage):
-        return [(phase.name, phase.step.kind)]
+        # a step that applies is told of where it does
+        return [(phase.name, phase.step.kind)] if phase.step.FINDINGS is None else []
     reading = [("read", "read")] if phase.index == 0 else []
     return reading + [(step.name, step.kind) for step in phase.steps]
 
@@ -97,8 +109,9 @@ def _stages(result: RunResult) -> list[dict[str, Any]]:
     for phase in result.phases:
         total = {key: sum(r[key] for r in phase.receipts) for key in ("in", "kept", "dropped", "quarantined")}
         size = sum(receipt.get("text_bytes", 0) for receipt in phase.receipts)
-        kind = "global" if isinstance(phase.phase, GlobalStage) else "map"
-        steps = [name for name, _ in _step_kinds(phase.phase)]
+        is_global = isinstance(phase.phase, GlobalStage)
+        kind = "global" if is_global else "map"
+        steps = [phase.phase.name] if is_global else [name for name, _ in _step_kinds(phase.phase)]
         facts = {"kind": kind, "steps": steps, "fingerprint": phase.phase.fingerprint, **total, "text_bytes": size}
         stages.append(
             {**facts, "reused": phase.reused, "units": len(phase.receipts), "seconds": round(phase.seconds, 3)}

@@ -68,6 +68,12 @@ class MapStage:
     steps: tuple[Step, ...]
 
     @property
+    def applied(self) -> GlobalStep | None:
+        """The global step before it, if the stage begins by applying what that found."""
+        first = self.steps[0] if self.steps else None
+        return first if isinstance(first, GlobalStep) else None
+
+    @property
     def name(self) -> str:
         """The names of its steps, for people."""
         return " + ".join((["read"] if self.index == 0 else []) + [step.name for step in self.steps])
@@ -75,7 +81,10 @@ class MapStage:
 
 @dataclass(frozen=True)
 class GlobalStage:
-    """A global step: `fingerprint` names what `collect` makes, not what `resolve` decides."""
+    """A global step: `fingerprint` names what `collect` makes, not what `resolve` decides.
+
+    A step that applies also heads the map stage that follows.
+    """
 
     index: int
     fingerprint: str
@@ -130,7 +139,7 @@ def cut(steps: Sequence[Step]) -> tuple[Phase, ...]:
     groups: list[list[Step] | GlobalStep] = [[]]
     for step in steps:
         if isinstance(step, GlobalStep):
-            groups.append(step)
+            groups += [step, [step]] if step.FINDINGS is not None else [step]
             continue
         last = groups[-1]
         begins = not isinstance(last, list) or (last and (step.expensive or last[-1].reads_raw))
@@ -149,7 +158,8 @@ def _fingerprinted(groups: Sequence[list[Step] | GlobalStep]) -> list[Phase]:
             made = digest([chain, "collect", group.fingerprint()])
             phases.append(GlobalStage(index, made, group, isinstance(phases[-1], MapStage)))
         else:
-            # global steps are not in the chain: they move no text, so what follows depends on them by its rows alone
+            # global steps that drop are not in the chain: they move no text, what follows depends on them by its rows
+            # alone; what one that applies does here depends on its findings, which are in the names of entries
             chain = digest([chain, [step.fingerprint() for step in group]])
             phases.append(MapStage(index, chain, tuple(group)))
     return phases

@@ -76,7 +76,7 @@ def _shard_tasks(plan: Plan, states: Sequence[UnitState]) -> list[ShardTask]:
     def flush() -> None:
         nonlocal segments, total
         if segments:
-            names = [digest([s.state.unit.fingerprint, rows_key(s.rows), s.bounds]) for s in segments]
+            names = [digest([s.state.unit.fingerprint, s.state.findings, rows_key(s.rows), s.bounds]) for s in segments]
             key = digest([[phase.fingerprint for phase in plan.phases if isinstance(phase, MapStage)], names])
             tasks.append(ShardTask(key, plan.phases, plan.store, tuple(segments)))
         segments, total = [], 0

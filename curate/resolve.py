@@ -1,4 +1,4 @@
-"""A global step's `resolve` on the store: contributions in, one committed file of duplicates a unit out."""
+"""A global step's `resolve` on the store: contributions in, one committed file of duplicates or findings a unit out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.dedup.step import DUPLICATES, Contributions
-from curate.files import committed_folder, digest, read_json, write_json
+from curate.dedup.step import DUPLICATES, Contributions, GlobalStep
+from curate.files import committed_folder, digest, file_sha256, read_json, write_json
 from curate.plan import GlobalStage, Plan
 from curate.store import FAST, Place, Rows, isin, rows_key, schema, table
 from curate.work import Job, UnitState, alive_rows, earlier_signals, stage_files
@@ -35,7 +35,7 @@ EVIDENCE = pa.schema(
 
 
 def resolve(plan: Plan, index: int, states: Sequence[UnitState]) -> tuple[list[UnitState], list[dict[str, Any]]]:
-    """Decide over all units which documents a global step drops; from the store where nothing changed.
+    """Decide over all units what a global step drops or finds; from the store where nothing changed.
 
     Returns the states after it, and for each unit counts like a map stage's.
     """
@@ -49,15 +49,22 @@ def resolve(plan: Plan, index: int, states: Sequence[UnitState]) -> tuple[list[U
         with committed_folder(folder) as fresh:
             receipt = _resolve(plan, index, states, fresh)
             write_json(fresh / "receipt.json", receipt)
-    name = phase.step.drop_rule
     after, verdicts = [], []
-    for i, (state, (alive, kept)) in enumerate(zip(states, receipt["units"], strict=True)):
+    for i, (state, (alive, kept, found)) in enumerate(zip(states, receipt["units"], strict=True)):
         dropped = state.count - kept
-        file = str(folder / f"{i:06d}.arrow")
-        after.append(replace(state, verdicts={**state.verdicts, index: file}, alive=alive, count=kept))
-        steps = {phase.name: {"dropped": dropped, "quarantined": 0, "rules": {name: dropped}}}
+        file = folder / f"{i:06d}.arrow"
+        state = replace(state, verdicts={**state.verdicts, index: str(file)}, alive=alive, count=kept)
+        if found:
+            found_files = {**state.found, index: str(file.with_suffix(".findings.arrow"))}
+            state = replace(state, found=found_files, findings=digest([state.findings, found])[:16])
+        after.append(state)
+        steps = {} if found else {phase.name: _counted(phase.step.drop_rule, dropped)}
         verdicts.append({"kept": kept, "dropped": dropped, "quarantined": 0, "steps": steps})
     return after, verdicts
+
+
+def _counted(rule: str, dropped: int) -> dict[str, Any]:
+    return {"dropped": dropped, "quarantined": 0, "rules": {rule: dropped}}
 
 
 def _resolve(plan: Plan, index: int, states: Sequence[UnitState], folder: Path) -> dict[str, Any]:
@@ -69,20 +76,45 @@ def _resolve(plan: Plan, index: int, states: Sequence[UnitState], folder: Path) 
     contributions = Contributions(
         tables=lambda: _tables(plan, index, states),
         texts=_texts(plan, index, states),
-        orders=_orders(plan, index, states),
+        signals=_signals(plan, index, states),
         memory=int(memory * MEMORY_SHARE) if memory else DEFAULT_MEMORY,
         scratch=scratch,
     )
-    duplicates = [table.cast(DUPLICATES) for table in phase.step.resolve(contributions)]
+    resolved = phase.step.resolve(contributions)
+    units = _findings(phase.step, states, resolved, folder) if phase.step.FINDINGS else None
+    units = units or _duplicates(plan, index, states, resolved, folder)
     shutil.rmtree(scratch)
+    return {"units": units}
+
+
+def _findings(step: GlobalStep, states: Sequence[UnitState], resolved: Iterator[pa.Table], folder: Path) -> list[Any]:
+    """Write what was found, unit by unit; nothing is dropped. [name of the rows alive, how many, name of the findings]."""
+    units = []
+    for i, (state, found) in enumerate(zip(states, resolved, strict=True)):
+        path = folder / f"{i:06d}.findings.arrow"
+        _write(path, found.cast(step.findings_schema()))
+        _write(folder / f"{i:06d}.arrow", EVIDENCE.empty_table())
+        units.append([state.alive, state.count, file_sha256(path)])
+    return units
+
+
+def _duplicates(
+    plan: Plan, index: int, states: Sequence[UnitState], resolved: Iterator[pa.Table], folder: Path
+) -> list[Any]:
+    """Write what is dropped, with evidence, unit by unit. [name of the rows alive, how many, no findings]."""
+    duplicates = [table.cast(DUPLICATES) for table in resolved]
     units = []
     for i, (state, found) in enumerate(zip(states, _with_addresses(plan, index, states, duplicates), strict=True)):
-        with pa.ipc.new_file(str(folder / f"{i:06d}.arrow"), EVIDENCE, options=FAST) as writer:
-            writer.write_table(found)
+        _write(folder / f"{i:06d}.arrow", found)
         alive = alive_rows(plan.phases, state, index)
         alive = alive[~isin(alive, found["row"].to_numpy())]
-        units.append([rows_key(alive), len(alive)])
-    return {"units": units}
+        units.append([rows_key(alive), len(alive), ""])
+    return units
+
+
+def _write(path: Path, content: pa.Table) -> None:
+    with pa.ipc.new_file(str(path), content.schema, options=FAST) as writer:
+        writer.write_table(content)
 
 
 def _tables(plan: Plan, index: int, states: Sequence[UnitState]) -> Iterator[pa.Table]:
@@ -101,14 +133,11 @@ def _texts(plan: Plan, index: int, states: Sequence[UnitState]) -> Callable[[int
     return texts
 
 
-def _orders(plan: Plan, index: int, states: Sequence[UnitState]) -> Callable[[], Iterator[Any]] | None:
-    """The values of the signal that `keep` names, unit by unit; None where `keep` is an order of its own."""
-    signal = getattr(plan.phases[index].step, "keep", "first")  # type: ignore[union-attr]
-    if "." not in signal:
-        return None
-    struct, _, field = signal.partition(".")
+def _signals(plan: Plan, index: int, states: Sequence[UnitState]) -> Callable[[str], Iterator[Any]]:
+    """The values of a signal of an earlier step, unit by unit."""
 
-    def orders() -> Iterator[Any]:
+    def signals(name: str) -> Iterator[Any]:
+        struct, _, field = name.partition(".")
         for state in states:
             rows = alive_rows(plan.phases, state, index)
             column = earlier_signals(Job(plan.phases, index, state, plan.store), struct, rows)
@@ -117,7 +146,7 @@ def _orders(plan: Plan, index: int, states: Sequence[UnitState]) -> Callable[[],
             )
             yield np.asarray(values, np.float64)
 
-    return orders
+    return signals
 
 
 def _with_addresses(

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from curate import watch
+from curate.dedup.step import GlobalStep
 from curate.documents import document_batch
 from curate.errors import CurateError, LedgerError, QuarantineError
 from curate.executors.executor import Executor, WorkerDied
@@ -24,7 +25,7 @@ from curate.plan import GlobalStage, MapStage, Phase, Plan
 from curate.progress import Progress
 from curate.resolve import resolve
 from curate.steps.step import Step
-from curate.store import ALL, Place, table
+from curate.store import Place, table
 from curate.work import Job, UnitState, collect_entry, nothing_missing, perform, verdict_name
 
 # A document on whose account a worker died this often is quarantined; a unit that kills workers without a name ends the run.
@@ -171,14 +172,13 @@ def _committed(job: Job) -> bool:
     phase = job.phases[job.index]
     if isinstance(phase, GlobalStage):
         return job.place.receipt(collect_entry(job)) is not None
-    return job.place.receipt(ALL if job.index == 0 else job.state.alive) is not None
+    return job.place.receipt(job.entry) is not None
 
 
 def _judged(job: Job) -> bool:
     phase = job.phases[job.index]
     assert isinstance(phase, MapStage)
-    entry = ALL if job.index == 0 else job.state.alive
-    return (job.place.folder / entry / f"{verdict_name(phase)}.json").exists()
+    return (job.place.folder / job.entry / f"{verdict_name(phase)}.json").exists()
 
 
 def compile_kernels(phase: Phase, progress: Progress | None = None) -> None:
@@ -195,7 +195,7 @@ def compile_kernels(phase: Phase, progress: Progress | None = None) -> None:
     row = {"row": 0, "id": "", "source": "", "path": "", "offset": 0, "text": "One line of words.\nAnd one more line."}
     batch = document_batch([row])
     for step in steps:
-        if not step.reads_raw and not step.expensive:
+        if not step.reads_raw and not step.expensive and not isinstance(step, GlobalStep):
             batch = step.process(batch)
     if isinstance(phase, GlobalStage):
         phase.step.collect(batch)

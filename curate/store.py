@@ -3,10 +3,10 @@
     .store/<stage fingerprint>/<unit fingerprint>/<entry>/documents.arrow, receipt.json
                                                          verdict-<rules>.arrow, verdict-<rules>.json
     .store/<collect fingerprint>/<unit fingerprint>/<entry>/contribution.arrow, receipt.json
-    .store/resolve/<key>/<unit>.arrow, receipt.json
+    .store/resolve/<key>/<unit>.arrow, <unit>.findings.arrow, receipt.json
     .store/published/<key>/{shard.arrow | ledger.parquet}, receipt.json
 
-`entry` names the set of rows that entered. When a changed rule lets other rows in, only the rows that no committed
+`entry` names the set of rows that entered and, behind a global step that applies, what was found for them. When a changed rule lets other rows in, only the rows that no committed
 entry holds are computed: the new entry's receipt lists the entries (`parts`) that together hold its rows.
 """
 
@@ -54,11 +54,12 @@ class Place:
         """The receipt of a committed entry, or None."""
         return read_json(self.folder / entry / "receipt.json")
 
-    def entries(self) -> list[str]:
-        """All committed entries, in order of name."""
+    def entries(self, findings: str = "") -> list[str]:
+        """All committed entries made with these findings, in order of name."""
         if not self.folder.is_dir():
             return []
-        return sorted(p.name for p in self.folder.iterdir() if not p.name.startswith("."))
+        names = [p.name for p in self.folder.iterdir() if not p.name.startswith(".")]
+        return sorted(name for name in names if name.partition("-")[2] == findings)
 
     def files(self, entry: str, name: str) -> list[Path]:
         """The files called `name` that together hold the rows of `entry`."""

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.documents import DOCUMENT, document_batch
+from curate.documents import DOCUMENT, FINDINGS_COLUMN, document_batch
 from curate.errors import CurateError
 from curate.files import committed_folder, digest, read_json, write_json
 from curate.flow import run_steps
@@ -39,6 +39,14 @@ class UnitState:
     #: the name of the set of rows that are alive, and how many
     alive: str = ALL
     count: int = 0
+    #: index of a global step that applies -> file of what it found; and the name of all findings up to here
+    found: dict[int, str] = field(default_factory=dict)
+    findings: str = ""
+
+    @property
+    def entry(self) -> str:
+        """The name of what enters the next phase: the rows that are alive, with what was found for them."""
+        return f"{self.alive}-{self.findings}" if self.findings else self.alive
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,11 @@ class Job:
     def place(self) -> Place:
         """Where this phase's result of this unit is kept."""
         return Place(self.store, self.phases[self.index].fingerprint, self.state.unit.fingerprint)
+
+    @property
+    def entry(self) -> str:
+        """The entry of a map stage for what enters it."""
+        return ALL if self.index == 0 else self.state.entry
 
 
 def alive_rows(phases: Sequence[Phase], state: UnitState, before: int) -> Rows:
@@ -84,7 +97,7 @@ def map_unit(job: Job) -> dict[str, Any]:
     """
     stage, place = job.phases[job.index], job.place
     assert isinstance(stage, MapStage)
-    entry = ALL if job.index == 0 else job.state.alive
+    entry = job.entry
     receipt = place.receipt(entry)
     if receipt is None:
         _compute(job, stage, place, entry)
@@ -94,7 +107,7 @@ def map_unit(job: Job) -> dict[str, Any]:
 
 def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
     needed = None if entry == ALL else alive_rows(job.phases, job.state, job.index)
-    parts, missing = _missing(place, needed, "documents.arrow")
+    parts, missing = _missing(place, needed, "documents.arrow", job.state.findings)
     if parts and missing is not None and not len(missing):
         _commit_parts(place, entry, parts)
         return
@@ -136,10 +149,10 @@ def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
 
 def nothing_missing(job: Job) -> bool:
     """Whether committed entries of this unit hold every row that the job needs, so that it computes nothing."""
-    if job.index == 0 or not job.place.entries():
+    if job.index == 0 or not job.place.entries(job.state.findings):
         return False
     name = "contribution.arrow" if isinstance(job.phases[job.index], GlobalStage) else "documents.arrow"
-    parts, missing = _missing(job.place, alive_rows(job.phases, job.state, job.index), name)
+    parts, missing = _missing(job.place, alive_rows(job.phases, job.state, job.index), name, job.state.findings)
     return bool(parts) and missing is not None and not len(missing)
 
 
@@ -150,12 +163,12 @@ def _commit_parts(place: Place, entry: str, parts: list[str]) -> None:
         write_json(folder / "receipt.json", {"parts": parts, **nothing})
 
 
-def _missing(place: Place, needed: Rows | None, name: str) -> tuple[list[str], Rows | None]:
+def _missing(place: Place, needed: Rows | None, name: str, findings: str) -> tuple[list[str], Rows | None]:
     """(the committed entries that hold some of the needed rows, the rows that none of them holds)."""
     if needed is None:
         return [], None
     parts, missing = [], needed
-    for entry in place.entries():
+    for entry in place.entries(findings):
         if not (place.folder / entry / name).exists():  # an entry made of others' rows alone
             continue
         own = table([place.folder / entry / name], ["row"])["row"].to_numpy()
@@ -170,7 +183,7 @@ def _fused_collect(job: Job, *, fresh: bool) -> GlobalStage | None:
     if not (fresh and isinstance(following, GlobalStage)):
         return None
     place = Place(job.store, following.fingerprint, job.state.unit.fingerprint)
-    return None if place.entries() else following
+    return None if place.entries(job.state.findings) else following
 
 
 def _input(job: Job, rows: Rows | None, tally: Tally) -> Iterator[pa.RecordBatch]:
@@ -178,14 +191,35 @@ def _input(job: Job, rows: Rows | None, tally: Tally) -> Iterator[pa.RecordBatch
     if rows is None:
         yield from coalesced(read_unit(job.state.unit, tally))
         return
+    found = _findings(job)
     for batch in batches(stage_files(job.phases, job.state, job.index, job.store), DOCUMENT.names):
         chosen = batch.filter(pa.array(isin(batch["row"].to_numpy(), rows)))
         if chosen.num_rows:
-            yield chosen
+            yield chosen if found is None else with_findings(chosen, found)
+
+
+def _findings(job: Job) -> pa.Table | None:
+    """What the global step before this stage found for the unit's documents, if the stage begins by applying it."""
+    stage = job.phases[job.index]
+    if not (isinstance(stage, MapStage) and stage.applied):
+        return None
+    return table([Path(job.state.found[job.index - 1])], stage.applied.findings_schema().names)
+
+
+def with_findings(batch: pa.RecordBatch, found: pa.Table) -> pa.RecordBatch:
+    """The batch with the struct column `findings`, null where nothing was found for a row."""
+    at = pc.index_in(batch["row"], found["row"])
+    columns = found.drop_columns("row").take(at)
+    arrays = [column.combine_chunks() for column in columns.columns]
+    struct = pa.StructArray.from_arrays(arrays, fields=list(columns.schema), mask=pc.is_null(at))
+    return batch.append_column(FINDINGS_COLUMN, struct)
 
 
 def _no_documents(stage: MapStage) -> pa.RecordBatch:
-    return document_batch([], raw=any(step.reads_raw for step in stage.steps))
+    nothing = document_batch([], raw=any(step.reads_raw for step in stage.steps))
+    if stage.applied:
+        nothing = with_findings(nothing, stage.applied.findings_schema().empty_table())
+    return nothing
 
 
 def _timed(source: Iterator[pa.RecordBatch], name: str, seconds: dict[str, float]) -> Iterator[pa.RecordBatch]:
@@ -296,7 +330,8 @@ def collect_unit(job: Job) -> dict[str, Any]:
     entry = collect_entry(job)
     if place.receipt(entry) is None:
         start = time.perf_counter()
-        parts, missing = _missing(place, alive_rows(job.phases, job.state, job.index), "contribution.arrow")
+        needed = alive_rows(job.phases, job.state, job.index)
+        parts, missing = _missing(place, needed, "contribution.arrow", job.state.findings)
         if parts and missing is not None and not len(missing):
             _commit_parts(place, entry, parts)
             return {**place.receipt(entry), "entry": entry}
@@ -322,7 +357,7 @@ def collect_entry(job: Job) -> str:
         entry = job.state.entries[job.index - 1]
         if job.place.receipt(entry) is not None:
             return entry
-    return job.state.alive
+    return job.state.entry
 
 
 def perform(task: tuple[str, Job]) -> dict[str, Any]:

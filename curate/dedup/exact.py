@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -36,6 +36,10 @@ class ExactDedup(GlobalStep):
         "at the ends (`whitespace`), or if their lower-cased words are, whatever stands between (`words`)",
     )
     keep: Annotated[str, AfterValidator(check_keep)] = Field("first", description=KEEP)
+
+    def reads(self) -> Mapping[str, str]:
+        """The signal that `keep` names, if it names one."""
+        return {"keep": self.keep} if "." in self.keep else {}
 
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """`hash_hi`, `hash_lo` (uint64) of the text in its normal form, and `length` (int32, characters)."""

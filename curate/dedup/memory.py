@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +18,35 @@ def dedup_texts(
     step: GlobalStep,
     units: Sequence[pa.Array],
     *,
-    orders: Sequence[npt.NDArray[np.float64]] | None = None,
+    signals: Mapping[str, Sequence[npt.NDArray[np.float64]]] | None = None,
     memory: int = 1 << 30,
 ) -> list[pa.Table]:
-    """Run a global step over string arrays, one a unit: for each a table of `DUPLICATES`, the documents to drop.
+    """Run a global step over string arrays, one a unit: for each the table that it resolves to, as `DUPLICATES`.
 
-    `orders`, for `keep: <signal>`, has the signal's values, one float64 array a unit. `memory` is in bytes.
+    `signals` has, by name, the values of the signals that the step reads, one float64 array a unit. `memory` is in
+    bytes.
     """
     tables = [_contribution(step, texts) for texts in units]
 
     def texts_of(unit: int, rows: npt.NDArray[np.int32]) -> pa.Array:
         return units[unit].take(pa.array(rows))
 
+    return resolve_here(step, tables, texts_of, signals or {}, memory)
+
+
+def resolve_here(
+    step: GlobalStep,
+    tables: Sequence[pa.Table],
+    texts: Callable[[int, npt.NDArray[np.int32]], pa.Array],
+    signals: Mapping[str, Sequence[npt.NDArray[np.float64]]],
+    memory: int = 1 << 30,
+) -> list[pa.Table]:
+    """`resolve` of a global step over contributions in memory, one table a unit. See `Contributions` for the rest."""
     with tempfile.TemporaryDirectory(prefix="curate-") as scratch:
         contributions = Contributions(
             tables=lambda: iter(tables),
-            texts=texts_of,
-            orders=None if orders is None else lambda: iter(orders),
+            texts=texts,
+            signals=lambda name: iter(signals[name]),
             memory=memory,
             scratch=Path(scratch),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -43,6 +43,10 @@ class MinhashDedup(GlobalStep):
     threshold: float = Field(0.8, gt=0, le=1, description="least Jaccard similarity of the shingles to a kept document")
     seed: int = Field(1, ge=0, description="chooses the hash functions")
     keep: Annotated[str, AfterValidator(check_keep)] = Field("first", description=KEEP)
+
+    def reads(self) -> Mapping[str, str]:
+        """The signal that `keep` names, if it names one."""
+        return {"keep": self.keep} if "." in self.keep else {}
 
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """`signature` (list of bands x rows uint32), `shingles` (int32, repeats included), `length` (characters)."""

@@ -1,13 +1,18 @@
-"""What a global step is: `collect` from every unit, `resolve` over all contributions, a verdict for each row.
+"""What a global step is: `collect` from every unit, `resolve` over all contributions, a verdict or findings for each row.
 
 `collect` is a map step: it runs fused at the end of its stage and returns columns that go to a file of their own, read
-by `resolve` only. `resolve` runs in the parent or in the workers, within a memory bound, and writes one table of
-verdicts a unit. No text moves: `resolve` gets a reader for the few texts it must look at.
+by `resolve` only. `resolve` runs in the parent, within a memory bound, and gives one table a unit. No text moves:
+`resolve` gets a reader for the few texts it must look at.
+
+There are two kinds. A step that drops (dedup) gives tables of `DUPLICATES`. A step that applies declares `FINDINGS`
+and gives tables of `row` and those columns; it then stands at the head of the stage that follows, where `process`
+meets each document with its findings in the struct column `findings` (null where `resolve` gave the row none): it may
+edit text, and makes signals that rules judge like any filter's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +20,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from curate.documents import FINDINGS_COLUMN
 from curate.steps.step import Step
 
 # One row for each document that the step drops: `row` of the unit, the kept document that stands for it, how similar.
@@ -37,14 +44,15 @@ class Contributions:
         tables: yields for each unit the table that `collect` made, with a leading column `row` (int32, ascending);
             only documents that are alive are in it. May be iterated more than once.
         texts: `texts(unit, rows)` -> string array, the texts of these rows (ascending int32) of that unit.
-        orders: for `keep: <signal>`: yields for each unit a float64 array aligned with `tables`; else None.
+        signals: `signals("quality.word_count")` yields for each unit a float64 array aligned with `tables`, NaN for
+            null, of a signal that the step `reads`.
         memory: bytes that `resolve` may use beyond the process's own.
         scratch: an empty folder for spill files.
     """
 
     tables: Callable[[], Iterator[pa.Table]]
     texts: Callable[[int, npt.NDArray[np.int32]], pa.Array]
-    orders: Callable[[], Iterator[npt.NDArray[np.float64]]] | None
+    signals: Callable[[str], Iterator[npt.NDArray[np.float64]]]
     memory: int
     scratch: Path
 
@@ -55,17 +63,36 @@ class GlobalStep(Step):
     `RULE_FIELDS` of a subclass names the settings that `resolve` alone reads: changing them re-runs no `collect`.
     """
 
+    #: of a step that applies: the columns beside `row` of what `resolve` gives
+    FINDINGS: ClassVar[pa.Schema | None] = None
     #: the name of the rule that the ledger gives to documents that `resolve` drops
     drop_rule: ClassVar[str] = "duplicate"
+
+    def findings_schema(self) -> pa.Schema:
+        """Of a step that applies: the schema of the tables that `resolve` gives."""
+        return pa.schema([DUPLICATES.field("row"), *(self.FINDINGS or ())])
+
+    def reads(self) -> Mapping[str, str]:
+        """Setting -> the signal of an earlier step (`step.field`) that `resolve` reads by it."""
+        return {}
 
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """A batch of documents -> named columns, one value a row: this unit's contribution."""
         raise NotImplementedError(type(self).__name__)
 
     def resolve(self, contributions: Contributions) -> Iterator[pa.Table]:
-        """All contributions -> for each unit, in order, a table of `DUPLICATES`: the documents to drop."""
+        """All contributions -> for each unit, in order, a table, rows ascending, of the documents that it is about.
+
+        Of `DUPLICATES`, the documents to drop; or, of a step that applies, of `row` (int32) and `FINDINGS`.
+        """
         raise NotImplementedError(type(self).__name__)
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """A global step changes nothing inside its stage."""
-        return batch
+        """Of a step that applies: a batch with the column `findings` -> text edited, signals made.
+
+        Unless overridden, findings become signals of the same names. A step that drops has nothing to process.
+        """
+        if self.FINDINGS is None:
+            return batch
+        found = batch[FINDINGS_COLUMN]
+        return self.with_signals(batch, **{name: pc.struct_field(found, name) for name in self.FINDINGS.names})

@@ -31,14 +31,12 @@ def check_keep(keep: str) -> str:
 
 def with_order(contributions: Contributions, keep: str) -> Iterator[tuple[int, pa.Table, npt.NDArray[np.float64]]]:
     """Of each unit its number, its table, and (rows,) float64: the greater, the sooner kept; NaN is last."""
-    orders = contributions.orders() if contributions.orders is not None else None
+    orders = contributions.signals(keep) if "." in keep else iter(())
     for unit, table in enumerate(contributions.tables()):
         if keep == "first":
             yield unit, table, np.zeros(len(table))
         elif keep == "longest":
             yield unit, table, table["length"].to_numpy().astype(np.float64)
-        elif orders is None:
-            raise ValueError(f"no values of `{keep}` were given")
         else:
             yield unit, table, next(orders)
 

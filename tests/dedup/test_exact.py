@@ -54,9 +54,9 @@ def test_agrees_with_a_dict(form: str, keep: str, given_units: list[list[str]], 
     score = st.sampled_from([0.0, 1.0, 2.0, float("nan")])
     values = [data.draw(st.lists(score, min_size=len(u), max_size=len(u))) for u in given_units]
     step = ExactDedup.model_validate({"normalize": form, "keep": keep})
-    orders = [np.array(v, np.float64) for v in values] if keep == "quality.score" else None
+    signals = {"quality.score": [np.array(v, np.float64) for v in values]}
     memory = data.draw(st.sampled_from([1, 1 << 30]))
-    assert run(step, given_units, orders=orders, memory=memory) == expected(given_units, form, keep, values)
+    assert run(step, given_units, signals=signals, memory=memory) == expected(given_units, form, keep, values)
 
 
 def test_empty_texts_are_equal_and_nulls_are_empty() -> None:

@@ -68,10 +68,10 @@ def run(step: MinhashDedup, units: list[list[str]], **options: object) -> list[l
 def test_agrees_with_all_pairs(keep: str, units: list[list[str]], data: st.DataObject) -> None:
     score = st.sampled_from([0.0, 1.0, 2.0, float("nan")])
     values = [data.draw(st.lists(score, min_size=len(unit), max_size=len(unit))) for unit in units]
-    orders = [np.array(v, np.float64) for v in values] if keep == "quality.score" else None
+    signals = {"quality.score": [np.array(v, np.float64) for v in values]}
     memory = data.draw(st.sampled_from([1, 1 << 30]))
     step = MinhashDedup.model_validate(CERTAIN | {"keep": keep})
-    assert run(step, units, orders=orders, memory=memory) == brute_force(units, keep, values, 2, 0.5)
+    assert run(step, units, signals=signals, memory=memory) == brute_force(units, keep, values, 2, 0.5)
 
 
 @given(corpus=st.lists(texts, max_size=24), cuts=st.lists(st.integers(0, 24), max_size=4))
@@ -101,8 +101,8 @@ def test_no_chains() -> None:
     a, b, c = (" ".join(words[i : i + 100]) for i in (0, 9, 18))
     assert run(MinhashDedup(bands=64, rows=2), [[a, b, c]]) == [[(1, 0, 0, pytest.approx(87 / 105))]]
     # the greatest value first: b is kept and stands for both
-    orders = [np.array([1.0, 2.0, 1.0])]
-    found = run(MinhashDedup(bands=64, rows=2, keep="q.s"), [[a, b, c]], orders=orders)
+    signals = {"q.s": [np.array([1.0, 2.0, 1.0])]}
+    found = run(MinhashDedup(bands=64, rows=2, keep="q.s"), [[a, b, c]], signals=signals)
     assert [drop[:3] for drop in found[0]] == [(0, 0, 1), (2, 0, 1)]
 
 
