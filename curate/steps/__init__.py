@@ -9,6 +9,7 @@ from curate.steps.step import Step
 STEPS = {
     "extract": ("curate.steps.extract", "Extract"),
     "normalize": ("curate.steps.normalize", "Normalize"),
+    "canonical_url": ("curate.steps.canonical_url", "CanonicalUrl"),
     "url_rules": ("curate.steps.url_rules", "UrlRules"),
     "language": ("curate.steps.language", "Language"),
     "repetition": ("curate.steps.repetition", "Repetition"),
