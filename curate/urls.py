@@ -54,7 +54,9 @@ def canonical(urls: pa.Array, *, strip_www: bool = False, keep_slash: bool = Fal
     if not mended:
         return found
     rows = pa.array([i in mended for i in range(len(urls))])
-    urls = pc.replace_with_mask(from_buffers(found.data, found.offsets), rows, pa.array([*mended.values()], pa.string()))
+    urls = pc.replace_with_mask(
+        from_buffers(found.data, found.offsets), rows, pa.array([*mended.values()], pa.string())
+    )
     return canonical_urls(*buffers(urls), tracking_parameters(), options)
 
 

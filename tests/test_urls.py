@@ -155,10 +155,7 @@ def twin(url: str, *, strip_www: bool = False, keep_slash: bool = False) -> str:
     path = _encode(path.replace("\\", "/"), UNRESERVED + "!$&'()*+,;=:@/")
     path = _dots(re.sub("(?i);jsessionid=.*$", "", path))
     path = path if keep_slash else re.sub("(?<=.)/+$", "", path, flags=re.DOTALL) if path.strip("/") else path[:1]
-    if relative or (bare and not host):
-        path = re.sub("^//+", "/", path)
-    else:
-        path = path or "/"
+    path = re.sub("^//+", "/", path) if relative or (bare and not host) else path or "/"
     parameters = [_encode(part, UNRESERVED + "!$&'()*+,;=:@/?") for part in query[1:].split("&")]
     tracking = _tracking()
     stay = sorted(p for p in parameters if p and not tracking.fullmatch(_low(p.partition("=")[0])))

@@ -206,10 +206,10 @@ def _is_www(clean: Bytes, lo: int, hi: int) -> bool:
     for i in range(lo, lo + 3):
         if clean[i] | 32 != ord("w"):
             return False
+    dots = 0
     for i in range(lo + 4, hi):
-        if clean[i] == ord("."):
-            return True
-    return False
+        dots += clean[i] == ord(".")
+    return dots > 0
 
 
 @loop
@@ -369,9 +369,7 @@ def _query(
 
 
 @loop
-def _is_tracked(
-    text: Bytes, lo: int, hi: int, keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int64]
-) -> bool:
+def _is_tracked(text: Bytes, lo: int, hi: int, keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int64]) -> bool:
     """Whether the name of the parameter is in the table, or begins like one of it."""
     state = START
     for i in range(lo, hi):

@@ -24,7 +24,9 @@ class CanonicalUrl(Step):
     """
 
     kind: ClassVar[str] = "canonical_url"
-    source: ClassVar[str] = "RFC 3986, section 6; WHATWG URL standard; publicsuffix.org; the list of parameters is our own"
+    source: ClassVar[str] = (
+        "RFC 3986, section 6; WHATWG URL standard; publicsuffix.org; the list of parameters is our own"
+    )
     SIGNALS: ClassVar[Mapping[str, Signal]] = {
         "url": Signal(pa.string(), "the address in canonical form"),
         "host": Signal(pa.string(), "the host in lower case, without a port; empty where the address has none"),
