@@ -43,14 +43,15 @@ def find_files(pipeline: Pipeline) -> list[InputFile]:
             if pattern == SCHEME:
                 files.extend(_environment(entry))
                 continue
-            files.extend(_matches(entry, pattern, pipeline.input_folder, where, problems))
+            files.extend(matches(entry, pattern, pipeline.input_folder, where, problems))
     if problems:
         raise ConfigError(problems)
     unique = {(file.settings.source, file.path): file for file in files}
     return list(unique.values())
 
 
-def _matches(entry: InputEntry, pattern: str, folder: Path, where: str, problems: list[Problem]) -> list[InputFile]:
+def matches(entry: InputEntry, pattern: str, folder: Path, where: str, problems: list[Problem]) -> list[InputFile]:
+    """The files of one glob, by name; what is wrong with it is added to `problems`."""
     found = sorted(glob.glob(str(folder / pattern), recursive=True))
     if not found:
         problems.append(_nothing(pattern, folder, where))
