@@ -7,13 +7,18 @@ struct column of signals for each step that has run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from curate.conversation import MESSAGES
+
 # `row` is the ordinal of the document in its unit: with the unit it addresses a document everywhere in the store.
 # `offset` is where the record starts in `path`: a byte for WARC and plain JSON Lines, the line or row number for others.
+# `messages` is a conversation, of which `text` is then the rendering; `metadata` a JSON object of what else is known of
+# the document: the columns that the input's `metadata` names, a book's author, the front matter of a Markdown file.
 # `error` is null unless the record could not be read or a step failed on it: it is then quarantined.
 DOCUMENT = pa.schema(
     [
@@ -27,6 +32,8 @@ DOCUMENT = pa.schema(
         pa.field("lang", pa.string()),
         pa.field("title", pa.string()),
         pa.field("text", pa.string()),
+        pa.field("messages", MESSAGES),
+        pa.field("metadata", pa.string()),
         pa.field("error", pa.string()),
     ]
 )
@@ -37,7 +44,13 @@ RAW = pa.schema(
 # What a global step's `resolve` found for each document: a struct, there only while that step's `process` runs.
 FINDINGS_COLUMN = "findings"
 # What a published shard holds of every document, before the structs of signals.
-SHARD_COLUMNS = ("id", "source", "path", "offset", "url", "date", "lang", "title", "text")
+SHARD_COLUMNS = ("id", "source", "path", "offset", "url", "date", "lang", "title", "text", "messages", "metadata")
+
+
+def metadata_json(values: Mapping[str, Any]) -> str | None:
+    """The column `metadata`: what is known, nulls left out; null if nothing is. What JSON lacks becomes a string."""
+    known = {name: value for name, value in values.items() if value is not None}
+    return json.dumps(known, ensure_ascii=False, default=str) if known else None
 
 
 def record_id(source: str, raw: bytes) -> str:

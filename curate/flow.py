@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.documents import FINDINGS_COLUMN, RAW, drop_columns, joined, set_column
+from curate.edits import edit_messages
 from curate.errors import CurateError
 from curate.steps.step import Step
 
@@ -60,6 +61,8 @@ def _attempt(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
         return _padded(batch, step)
     try:
         done = step.process(batch)
+        if "messages" in batch.schema.names and batch["messages"].null_count < batch.num_rows:
+            done = edit_messages(step, batch, done)
     except CurateError:
         raise
     except Exception as error:  # whatever a parser throws at bad input, the run goes on

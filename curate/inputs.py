@@ -80,7 +80,10 @@ def _environment(entry: InputEntry) -> list[InputFile]:
 def _settings(entry: InputEntry) -> ReadSettings:
     chosen = entry.format or ""
     column, limit = entry.html or entry.text, entry.max_document_bytes
-    return ReadSettings(entry.name, chosen, column, entry.id, entry.url, entry.date, limit, bool(entry.html))
+    return ReadSettings(
+        entry.name, chosen, column, entry.id, entry.url, entry.date, limit, bool(entry.html), entry.chat or "",
+        tuple(entry.metadata),
+    )  # fmt: skip
 
 
 def _wanted(place: str, entry: InputEntry) -> bool:

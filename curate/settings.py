@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 
@@ -52,10 +52,21 @@ class InputEntry(_Strict):
     html: str | None = Field(
         None, description="the column or key that holds a raw HTML page, for `extract`; instead of `text`"
     )
+    chat: str | None = Field(
+        None,
+        description="records are conversations: `auto` (messages, ShareGPT, Alpaca), or the column of the messages",
+    )
+    metadata: list[str] = Field([], description="more columns or keys to keep, as a JSON object in `metadata`")
     id: str | None = Field(None, description="the column or key that holds the id")
     url: str | None = Field(None, description="the column or key that holds the URL")
     date: str | None = Field(None, description="the column or key that holds the date")
     max_document_bytes: Size = Field(16 << 20, description="a larger record is quarantined")
+
+    @model_validator(mode="after")
+    def _one_kind_of_record(self) -> Self:
+        if self.chat and self.html:
+            raise ValueError("`chat` and `html` exclude each other: a record is a conversation or a page")
+        return self
 
     @property
     def paths(self) -> list[str]:

@@ -26,7 +26,7 @@ from curate.files import read_json
 
 Rows = npt.NDArray[np.int32]
 
-VERSION = 1
+VERSION = 2
 # the entry of the first stage: every document of the unit
 ALL = "all"
 FAST = pa.ipc.IpcWriteOptions(compression="lz4")

@@ -17,10 +17,11 @@ ALLOWED = {
     "text": set(),
     "errors": set(),
     "urls": {"text", "kernels"},
-    "documents": set(),
+    "conversation": set(),
+    "documents": {"conversation"},
     "steps": {"steps", "settings", "readers", "documents", "errors", "text", "kernels", "watch", "dedup", "urls"},
     "dedup": {"dedup", "readers", "steps", "documents", "errors", "text", "kernels", "urls"},
-    "readers": {"readers", "documents", "errors", "text"},
+    "readers": {"readers", "conversation", "documents", "errors", "text"},
     "executors": {"executors", "watch", "errors"},
     "writers": {"writers", "work", "store", "plan", "files", "documents"},
 }

@@ -1,29 +1,32 @@
-"""JSON Lines: one object a line, plain files in byte ranges, compressed ones whole.
+"""JSON Lines: one object a line, plain files in byte ranges, compressed ones whole; and a list of objects, read as it goes.
 
 A line that is not an object with a string under the text key becomes a row with an `error`; blank lines are nothing.
 The strings are what `json.loads` gives. (pyarrow's own reader is no faster on documents of several kB, and refuses a
 whole block for one bad line.) `offset` is the byte where the line starts, in compressed files the number of the line
-from 0.
+from 0, in a list the number of the element.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
-from curate.documents import record_id
+from curate.conversation import BadConversation, conversation, missing_conversation, render
+from curate.documents import metadata_json, record_id
 from curate.readers.codecs import Damaged, codec_of, decompressed, open_stored, size_of
+from curate.readers.json_list import elements
 from curate.readers.reader import PIECE_BYTES, Piece, ReadSettings, Tally
 from curate.readers.rows import Rows
-from curate.text import clean_utf8
+from curate.text import clean_surrogates, clean_utf8
 
 # How many records `check` looks at before it says that a column is missing.
 HEAD_RECORDS = 20
-ONE_DOCUMENT = 'one JSON document, not a JSON object a line; `jq -c ".[]"` makes lines of a list'
+ONE_DOCUMENT = "one JSON document, neither a JSON object a line nor a list of objects; `jq -c` makes a line of it"
 
 
 class JsonLines:
@@ -33,7 +36,7 @@ class JsonLines:
 
     def pieces(self, path: str) -> list[Piece]:
         size = size_of(path)
-        if codec_of(path) or size <= PIECE_BYTES:
+        if codec_of(path) or size <= PIECE_BYTES or _is_list(path):
             return [Piece(path)]
         starts = range(0, size, PIECE_BYTES)
         return [Piece(path, start, start + PIECE_BYTES if start != starts[-1] else -1) for start in starts]
@@ -42,14 +45,15 @@ class JsonLines:
         found: dict[str, None] = {}
         for number, (_, line) in enumerate(islice(_lines(Piece(path), settings.max_document_bytes), HEAD_RECORDS)):
             if isinstance(line, bytes):
-                if number == 0 and (line.lstrip().startswith(b"[") or line.strip() == b"{"):
+                if number == 0 and line.strip() == b"{":
                     return ONE_DOCUMENT
                 try:
                     record = json.loads(clean_utf8(line)[0])
                 except (ValueError, RecursionError):
                     continue
                 found |= dict.fromkeys(record) if isinstance(record, dict) else {}
-        return missing_columns(list(found), settings) if found else None
+        # any record may lack a key of metadata, and the head shows a few records
+        return missing_columns(list(found), replace(settings, metadata=())) if found else None
 
     def read(self, piece: Piece, settings: ReadSettings, tally: Tally) -> Iterator[pa.RecordBatch]:
         rows = Rows(piece.path, settings, tally)
@@ -66,8 +70,10 @@ class JsonLines:
 
 def missing_columns(found: list[str], settings: ReadSettings) -> str | None:
     """The problem in words if a column that the settings name is not among those found."""
-    for setting in ("text", "id", "url", "date"):
-        column = getattr(settings, setting)
+    if settings.chat and (problem := missing_conversation(found, settings.chat)):
+        return problem
+    named = [(setting, getattr(settings, setting)) for setting in ("text", "id", "url", "date")]
+    for setting, column in named[bool(settings.chat) :] + [("metadata", column) for column in settings.metadata]:
         if column is not None and column not in found:
             names = ", ".join(f"`{name}`" for name in sorted(found))
             return f"no column `{column}` for `{setting}`; columns found: {names or 'none'}"
@@ -86,7 +92,14 @@ def _add(rows: Rows, offset: int, line: bytes, settings: ReadSettings, tally: Ta
         return rows.add_error(offset, f"not a JSON object but {_kind(record)}", raw=line)
     name = _string(record, settings.id, "id") or record_id(settings.source, line)
     url = _string(record, settings.url, "url")
-    text = record.get(settings.text)
+    messages = None
+    if settings.chat:
+        try:
+            found = conversation(record, settings.chat)
+        except BadConversation as error:
+            return rows.add_error(offset, str(error), id=name, url=url)
+        messages = [message._replace(content=clean_surrogates(message.content)[0]) for message in found]
+    text = render(found) if settings.chat else record.get(settings.text)
     if not isinstance(text, str):
         if settings.text not in record:
             problem = f"no column `{settings.text}`"
@@ -95,7 +108,8 @@ def _add(rows: Rows, offset: int, line: bytes, settings: ReadSettings, tally: Ta
         return rows.add_error(offset, problem, id=name, url=url)
     date, lang, title = _string(record, settings.date, "date"), record.get("lang"), record.get("title")
     return rows.add(
-        offset, name, size=len(line), text=text, url=url, date=date,
+        offset, name, size=len(line), text=text, messages=messages, url=url, date=date,
+        metadata=metadata_json({key: record.get(key) for key in settings.metadata}) if settings.metadata else None,
         lang=lang if isinstance(lang, str) else None, title=title if isinstance(title, str) else None,
     )  # fmt: skip
 
@@ -113,9 +127,30 @@ def _kind(value: object) -> str:
     return names.get(type(value), "null")
 
 
+def _is_list(path: str) -> bool:
+    """Whether the file is one JSON list: its first line opens one and does not close it."""
+    with open_stored(path) as file:
+        try:
+            head = next(decompressed(file, codec_of(path)), b"")
+        except Damaged:
+            return False
+    line, _, rest = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
+    if not line.startswith(b"["):
+        return False
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return True
+    return not rest.strip()
+
+
 def _lines(piece: Piece, limit: int) -> Iterator[tuple[int, bytes | str]]:
     """(offset, line) of the lines that start in the piece and are not blank; for a line that is lost, the error."""
     codec = codec_of(piece.path)
+    if piece.start == 0 and piece.stop < 0 and _is_list(piece.path):
+        with open_stored(piece.path) as file:
+            yield from enumerate(elements(decompressed(file, codec), limit))
+        return
     with open_stored(piece.path) as file:
         offset = piece.start
         if offset:

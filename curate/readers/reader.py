@@ -40,6 +40,10 @@ class ReadSettings:
     max_document_bytes: int = 16 << 20
     #: whether the text column holds raw HTML pages
     html: bool = False
+    #: where conversations are: a column, or `auto`; empty if records are texts
+    chat: str = ""
+    #: columns to keep in `metadata`
+    metadata: tuple[str, ...] = ()
 
 
 @dataclass

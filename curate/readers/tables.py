@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.documents import DOCUMENT, record_id
+from curate import conversation
+from curate.documents import DOCUMENT, metadata_json, record_id
 from curate.readers.reader import BATCH_BYTES, BATCH_ROWS, PIECE_BYTES, ReadSettings, Tally
 from curate.text import clean_utf8
 
@@ -25,7 +26,18 @@ def groups(sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 def wanted(columns: Sequence[str], settings: ReadSettings) -> list[str]:
     """The columns, of those that a table has, that become part of a document."""
-    named = (settings.text, settings.id or "id", settings.url or "url", settings.date or "date", "lang", "title")
+    texts: tuple[str, ...] = (settings.text,)
+    if settings.chat:
+        texts = conversation.COLUMNS if settings.chat == conversation.AUTO else (settings.chat, "system")
+    named = (
+        *texts,
+        settings.id or "id",
+        settings.url or "url",
+        settings.date or "date",
+        "lang",
+        "title",
+        *settings.metadata,
+    )
     return [name for name in dict.fromkeys(named) if name in columns]
 
 
@@ -58,7 +70,13 @@ class Documents:
             "lang": self._strings(batch, "lang"),
             "title": self._strings(batch, "title"),
         }
-        columns["text"], columns["error"] = self._text(batch)
+        if settings.chat:
+            columns |= self._conversations(batch)
+        else:
+            columns["text"], columns["error"] = self._text(batch)
+        if settings.metadata:
+            kept = batch.select([name for name in settings.metadata if name in batch.schema.names])
+            columns["metadata"] = pa.array([metadata_json(row) for row in kept.to_pylist()], pa.string())
         columns["id"] = self._ids(self._strings(batch, settings.id or "id"), columns["text"])
         return self._assemble(columns, count)
 
@@ -73,6 +91,28 @@ class Documents:
         self._offset += count
         arrays = [columns.get(field.name, pa.nulls(count, field.type)) for field in DOCUMENT]
         return pa.RecordBatch.from_arrays(arrays, schema=DOCUMENT)
+
+    def _conversations(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The columns `messages`, `text` and `error`."""
+        limit, found = self._settings.max_document_bytes, []
+        for record in batch.to_pylist():
+            try:
+                messages = conversation.conversation(record, self._settings.chat)
+                text = conversation.render(messages)
+                too_long = len(text.encode()) > limit
+                found.append(
+                    (None, None, f"a conversation above the limit of {limit} bytes")
+                    if too_long
+                    else (messages, text, None)
+                )
+            except conversation.BadConversation as error:
+                found.append((None, None, str(error)))
+        types = (conversation.MESSAGES, pa.string(), pa.string())
+        columns = zip(*found, strict=True) if found else ((), (), ())
+        return {
+            name: pa.array(values, type)
+            for name, values, type in zip(("messages", "text", "error"), columns, types, strict=True)
+        }
 
     def _text(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
         """(texts, null where there is none; errors that say why)."""

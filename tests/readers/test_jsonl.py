@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate.documents import DOCUMENT
-from curate.readers import FORMATS, jsonl
+from curate.readers import FORMATS, codecs, jsonl
 from curate.readers.reader import BATCH_ROWS, Piece, ReadSettings, Tally
 
 READER = FORMATS["jsonl"]
@@ -78,9 +78,8 @@ def test_other_columns_and_missing_ones(tmp_path: Path) -> None:
     assert [row["text"] for row in rows] == ["b", "c"] and rows[0]["id"] == "5" and len(rows[1]["id"]) == 32
 
 
-@pytest.mark.parametrize("content", ['[{"text": "a"}]', '{\n  "text": "a"\n}'])
-def test_a_json_document_is_no_json_lines(tmp_path: Path, content: str) -> None:
-    (tmp_path / "x.json").write_text(content)
+def test_a_json_document_is_no_json_lines(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{\n  "text": "a"\n}')
     assert "jq" in (READER.check(str(tmp_path / "x.json"), ReadSettings("s", "jsonl")) or "")
 
 
@@ -106,6 +105,38 @@ def test_compressed(tmp_path: Path, suffix: str) -> None:
     assert "lost" in rows[-1]["error"]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("suffix", [".json", ".json.gz"])
+def test_a_list_is_read_element_by_element(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None, suffix: str
+) -> None:
+    given = [{"text": f"text {i}, [{{\u00e9\u4e16"} for i in range(300)]
+    stored = json.dumps(given, indent=indent, ensure_ascii=False).encode()
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(gzip.compress(stored) if suffix == ".json.gz" else stored)
+    for read_bytes in (1 << 20, 7):
+        monkeypatch.setattr(codecs, "READ_BYTES", read_bytes)
+        monkeypatch.setitem(codecs.FEED_BYTES, "gzip", read_bytes)
+        rows, _ = read(path)
+        assert [row["text"] for row in rows] == [row["text"] for row in given]
+        assert [row["offset"] for row in rows] == list(range(300))
+        assert READER.check(str(path), ReadSettings("s", "jsonl")) is None
+
+
+def test_a_list_with_flaws(tmp_path: Path) -> None:
+    cases = {
+        b"[]": ([], 0), b'[{"text": "a"}': (["a"], 1), b'[{"text": "a"}, 3, {"text": "b"}]': (["a", "b"], 1),
+        b'\xef\xbb\xbf [\n{"text": "a\xff"},\n{"text": }]': (["a\ufffd"], 1), b'[{"text": "a"} {"text": "b"}]': (["a"], 1),
+        b'[{"text": "' + b"x" * 2000 + b'"},\n{"text": "b"}]': ([], 1), b"[" * 100_000: ([], 1), b"[": ([], 1),
+    }  # fmt: skip
+    for number, (content, (texts, errors)) in enumerate(cases.items()):
+        path = tmp_path / f"{number}.json"
+        path.write_bytes(content)
+        rows, _ = read(path, max_document_bytes=1000)
+        assert [row["text"] for row in rows if not row["error"]] == texts, content[:50]
+        assert sum(row["error"] is not None for row in rows) == errors, content[:50]
+
+
 def test_long_lines_are_not_held(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"text": "a"}\n{"text": "' + b"x" * 5_000_000 + b'"}\n{"text": "b"}\n' + b"y" * 3_000_000)
@@ -124,7 +155,7 @@ def test_empty_and_unreadable(tmp_path: Path) -> None:
 
 
 lines = st.one_of(
-    st.sampled_from([b"", b" ", b"{", b"[]", b"\r", b'{"text":"a"}\r']),
+    st.sampled_from([b"", b" ", b"{", b"7", b"\r", b'{"text":"a"}\r']),
     st.text(max_size=30).map(lambda text: json.dumps({"text": text}).encode()),
     st.text(max_size=30).map(
         lambda text: json.dumps({"text": text}, ensure_ascii=False).encode("utf-8", "surrogatepass")
