@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
+import fasttext
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.documents import DOCUMENT
 from curate.errors import MissingAsset
+from curate.kernels.fasttext import SLICES, Model, classify, load
 from curate.steps import language
-from curate.steps.language import Language, identify, sampled
+from curate.steps.language import Language, identify, model_path
+from curate.text import buffers
 
 ENGLISH = "The quick brown fox jumps over the lazy dog, and nobody knows why it does so every day."
 GERMAN = "Der schnelle braune Fuchs springt jeden Tag \u00fcber den faulen Hund, und niemand wei\u00df warum."
@@ -24,7 +29,7 @@ HINDI = "\u092f\u0939 \u090f\u0915 \u0939\u093f\u0928\u094d\u0926\u0940 \u0935\u
 
 
 def test_signals_and_column() -> None:
-    texts = [ENGLISH, GERMAN, HINDI, "", None, " \n\t", ENGLISH.replace(" ", "\n")]
+    texts = [ENGLISH, GERMAN, HINDI, "", None, " \u3000\n\t", ENGLISH.replace(" ", "\n")]
     schema = pa.schema([DOCUMENT.field("text"), DOCUMENT.field("lang")])
     batch = pa.RecordBatch.from_pydict({"text": texts, "lang": ["xx"] * 7}, schema=schema)
     batch = Language().process(batch)
@@ -44,18 +49,96 @@ def test_rules_and_fingerprint() -> None:
     assert step.fingerprint() == Language().fingerprint() != Language(sample=2048).fingerprint()
 
 
-@given(st.text(max_size=300), st.integers(64, 200))
-def test_samples(text: str, sample: int) -> None:
-    data = b"x" + text.encode() + b"y"
-    found = sampled(data, 1, len(data) - 1, sample)
-    assert "\n" not in found and len(found.encode()) <= max(sample, 0) + language.SLICES
-    if len(text.encode()) <= sample:
-        assert found == text.replace("\n", " ")
+def sampled(data: bytes, sample: int) -> str:
+    """The slow twin of the kernel's sampling: what it looks at, on one line."""
+    if len(data) <= sample:
+        return data.decode().replace("\n", " ")
+    length, parts = sample // SLICES, []
+    for index in range(SLICES):
+        begin = (len(data) - length) * index // (SLICES - 1)
+        end = begin + length
+        if index > 0:
+            space = data.find(b" ", begin, begin + length // 4)
+            begin = space + 1 if space >= 0 else begin
+        if end < len(data):
+            space = data.rfind(b" ", end - length // 4, end)
+            end = space if space >= 0 else end
+        parts.append(data[begin:end].decode("utf-8", "ignore"))
+    return " ".join(parts).replace("\n", " ")
 
 
-def test_samples_end_at_spaces() -> None:
-    words = " ".join(f"word{i}" for i in range(2000)).encode()
-    assert set(sampled(words, 0, len(words), 1024).split()) <= set(words.decode().split())
+@functools.cache
+def library() -> Any:
+    """fastText itself, with the same model."""
+    return fasttext.load_model(str(model_path("test"))).f
+
+
+@functools.cache
+def model() -> tuple[Model, list[str]]:
+    return load(model_path("test"))
+
+
+def expected(text: str, sample: int) -> tuple[str, float]:
+    line = sampled(text.encode(), sample)
+    found = library().predict(line + "\n", 1, 0.0, "strict") if line and not line.isspace() else []
+    return (found[0][1].removeprefix("__label__"), min(found[0][0], 1.0)) if found else ("", 0.0)
+
+
+WORDS = st.sampled_from(
+    [
+        "the",
+        "und",
+        "est",
+        "\u0939\u0948",
+        "\u4f60\u597d",
+        "\u043c\u0438\u0440",
+        "x\u0301",
+        "\U0001f600",
+        "\t",
+        "\n",
+        "  ",
+        "a\0b",
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(WORDS, st.text(max_size=8)), max_size=80), st.integers(64, 200))
+def test_the_kernel_gives_what_fasttext_gives(words: list[str], sample: int) -> None:
+    text = " ".join(words)
+    found = classify(*buffers(pa.array([text])), model()[0], sample)
+    label, score = expected(text, sample)
+    # white space of other kinds is a word for the kernel, as for the library; the step knows better
+    if label or not text.strip(" \t\r\n\v\f\0"):
+        assert found.score[0] == pytest.approx(score, abs=2e-6)
+        second = library().predict(sampled(text.encode(), sample) + "\n", 2, 0.0, "strict")
+        tied = len(second) == 2 and second[0][0] - second[1][0] < 2e-6
+        assert ["", *model()[1]][found.label[0] + 1] == label or tied
+
+
+def test_the_kernel_gives_what_fasttext_gives_in_400_languages(shared_data: Path) -> None:
+    with gzip.open(shared_data / "multilingual/udhr_articles_0_20.jsonl.gz") as file:
+        texts = [json.loads(line)["text"] for line in file][::5]
+    found = classify(*buffers(pa.array(texts)), model()[0], 1024)
+    wanted = [expected(text, 1024) for text in texts]
+    assert [model()[1][label] for label in found.label] == [label for label, _ in wanted]
+    np.testing.assert_allclose(found.score, [score for _, score in wanted], atol=2e-6)
+
+
+def test_a_second_look_where_the_score_is_doubtful() -> None:
+    text = " ".join(f"{word} word{i}" for i, word in enumerate(["the", "und", "est"] * 300))
+    once, more = (classify(*buffers(pa.array([text])), model()[0], size) for size in (512, 4096))
+    assert once.score[0] != more.score[0]
+    for low, high, same in ((0.0, 1.0, more), (float(once.score[0]), 1.0, once), (2.0, 3.0, once)):
+        again = classify(*buffers(pa.array([text])), model()[0], 512, again=8, doubtful=(low, high))
+        assert again.score[0] == same.score[0]
+
+
+def test_other_models_are_refused(tmp_path: Path) -> None:
+    raw = model_path("test").read_bytes()
+    (tmp_path / "m.ftz").write_bytes(raw[:8] + b"\x20" + raw[9:])
+    with pytest.raises(ValueError, match="16 dimensions"):
+        load(tmp_path / "m.ftz")
 
 
 def test_the_model_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +149,10 @@ def test_the_model_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def agreement(texts: list[str]) -> tuple[float, float]:
     """(share of texts with the same decision at 0.65, share of the confident ones with the same label)."""
-    part = list(zip(*identify(pa.array(texts), 1024), strict=True))
-    whole = list(zip(*identify(pa.array(texts), 1 << 30), strict=True))
+    part, whole = (
+        list(zip(labels.to_pylist(), scores, strict=True))
+        for labels, scores in (identify(pa.array(texts), sample) for sample in (1024, 1 << 24))
+    )
     pairs = list(zip(part, whole, strict=True))
     same = [(a if s >= 0.65 else "") == (b if t >= 0.65 else "") for (a, s), (b, t) in pairs]
     return float(np.mean(same)), float(np.mean([a == b for (a, _), (b, t) in pairs if t >= 0.65]))
