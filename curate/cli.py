@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.errors import ConfigError, CurateError, InterruptedRun
+from curate.errors import ConfigError, CurateError, InterruptedRun, Problem
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -119,6 +119,37 @@ def sql(
     from curate.job import print_query
 
     print_query(folder_of(directory), query, as_json=json)
+
+
+@app.command("train-ngram")
+def train_ngram(
+    corpus: Annotated[list[str], typer.Argument(metavar="CORPUS...", help="Files, folders or globs of texts.")],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="A new folder for the model.")],
+    order: Annotated[int, typer.Option(help="The most tokens of an n-gram.")] = 5,
+    tokens: Annotated[str, typer.Option(help="words, spaces (what stands between them) or pieces.")] = "words",
+    pieces: Annotated[int, typer.Option(help="How many SentencePiece pieces to train.")] = 32000,
+    sentencepiece: Annotated[Path | None, typer.Option(help="A trained SentencePiece model to use.")] = None,
+    prune: Annotated[str, typer.Option(help="Leave out n-grams seen at most so often, by order: 0,0,1")] = "0",
+    min_count: Annotated[int, typer.Option(min=1, help="Rarer tokens count as unknown.")] = 1,
+    normal: Annotated[bool, typer.Option(help="Bring texts into CCNet's form first.")] = True,
+    arpa: Annotated[bool, typer.Option(help="Also write the model as an ARPA file.")] = True,
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column or key that holds the text.")] = "text",
+) -> None:
+    """Train a modified Kneser-Ney model of n-grams for the step `perplexity`."""
+    from curate.ngrams.training import TrainSettings
+    from curate.train_ngram import train_model
+
+    settings = TrainSettings(order, _numbers(prune), min_count, arpa)
+    train_model(
+        corpus, output, settings, tokens=tokens, normal=normal, sentencepiece=sentencepiece, pieces=pieces, text=text
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError([Problem("--prune", f"expected numbers such as 0,0,1, got `{text}`")]) from None
 
 
 @app.command()

@@ -20,6 +20,7 @@ ALLOWED = {
     "conversation": set(),
     "documents": {"conversation"},
     "steps": {"steps", "settings", "readers", "documents", "errors", "text", "kernels", "watch", "dedup", "urls"},
+    "ngrams": {"ngrams", "errors", "text", "kernels"},
     "dedup": {"dedup", "readers", "steps", "documents", "errors", "text", "kernels", "urls"},
     "readers": {"readers", "conversation", "documents", "errors", "text"},
     "executors": {"executors", "watch", "errors"},
