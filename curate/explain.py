@@ -77,11 +77,9 @@ def _evidence(ledger: Ledger, row: dict[str, Any]) -> Iterator[str]:
         yield f"  error    {evidence['error']}"
     if evidence.get("kept_path"):
         yield f"  kept     {evidence['kept_id']} ({evidence['kept_path']} at offset {evidence['kept_offset']:,})"
-        yield (
-            f"  similar  {evidence['similarity']:.3f} (exact Jaccard)"
-            if row["step"] != "exact_dedup"
-            else "  similar  same text"
-        )
+        same = {"exact_duplicate": "same text", "same_address": "same address"}
+        similar = f"{evidence['similarity']:.3f} (exact Jaccard)"
+        yield f"  similar  {same.get(evidence['kind'], similar)}"
         passage = _shared_passage(ledger, row, evidence)
         if passage:
             yield f"  shared   {passage!r}"

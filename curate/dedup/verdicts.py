@@ -22,6 +22,10 @@ KEEP = (
 )
 
 
+# orders that need the column `date` of a contribution, seconds since 1970: which way they go
+DATED = {"latest": 1.0, "earliest": -1.0}
+
+
 def check_keep(keep: str) -> str:
     """`keep` as given; ValueError where it is neither a known order nor the name of a signal."""
     if keep not in ("first", "longest") and "." not in keep:
@@ -37,6 +41,8 @@ def with_order(contributions: Contributions, keep: str) -> Iterator[tuple[int, p
             yield unit, table, np.zeros(len(table))
         elif keep == "longest":
             yield unit, table, table["length"].to_numpy().astype(np.float64)
+        elif keep in DATED:
+            yield unit, table, DATED[keep] * table["date"].cast("float64").fill_null(float("nan")).to_numpy()
         else:
             yield unit, table, next(orders)
 
