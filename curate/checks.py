@@ -102,13 +102,16 @@ def _raw(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
 def _columns(pipeline: Pipeline) -> list[Problem]:
     """Rules parse, and name signals that this step or an earlier one makes."""
     problems: list[Problem] = []
-    made: dict[str, set[str]] = {}
+    made: dict[str, set[str] | None] = {}
     for i, step in enumerate(pipeline.steps):
         for need in step.needs:
             if need not in made and need not in (*DOCUMENT.names, *RAW.names):
                 problems.append(Problem(_where(pipeline, i), f"needs `{need}`, which no earlier step makes"))
         earlier = dict(made)
-        made[step.name] = set(step.signals())
+        try:
+            made[step.name] = set(step.signals())
+        except MissingAsset:  # `_assets` tells it; what the step would make is not known
+            made[step.name] = None
         for j, rule in enumerate(step.rules):
             where = pipeline.source.where(("steps", pipeline.places[i], step.kind, "rules", j))
             if problem := _rule(rule, made, step):
@@ -119,16 +122,16 @@ def _columns(pipeline: Pipeline) -> list[Problem]:
     return problems
 
 
-def _known(name: str, made: dict[str, set[str]]) -> tuple[str, str] | None:
+def _known(name: str, made: dict[str, set[str] | None]) -> tuple[str, str] | None:
     struct, _, field = name.partition(".")
-    everything = [f"{s}.{f}" for s, fields in made.items() for f in sorted(fields)]
-    if struct in made and field in made[struct]:
+    everything = [f"{s}.{f}" for s, fields in made.items() for f in sorted(fields or ())]
+    if struct in made and ((fields := made[struct]) is None or field in fields):
         return None
     hint = nearest(name, everything) if everything else "no step before it makes signals"
     return f"no step up to here makes `{name}`", hint
 
 
-def _rule(rule: str, made: dict[str, set[str]], step: Step) -> tuple[str, str] | None:
+def _rule(rule: str, made: dict[str, set[str] | None], step: Step) -> tuple[str, str] | None:
     """What is wrong with one SQL rule, if anything."""
     import polars as pl
 

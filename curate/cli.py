@@ -161,6 +161,29 @@ def steps(name: Annotated[str | None, typer.Argument(help="A step; all if absent
         print(line)
 
 
+@app.command("train-classifier")
+def train_classifier(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="A YAML file with classes and settings.")
+    ] = None,
+    positive: Annotated[list[str] | None, typer.Option("--positive", help="Files or globs of good texts.")] = None,
+    negative: Annotated[
+        list[str] | None, typer.Option("--negative", help="Files or globs of the pool's texts.")
+    ] = None,
+    output: Annotated[str | None, typer.Option("--output", help="The model file to write, such as good.bin.")] = None,
+    text: Annotated[str, typer.Option("--text", help="The column or key that holds the text.")] = "text",
+    data: Annotated[str | None, typer.Option("--data", help="Paths of the recipe are relative to this folder.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Train a fastText classifier for the step `classifier`, with a held-out report (DCLM's recipe)."""
+    from json import dumps
+
+    from curate.classifiers.training import report_lines, run_training
+
+    report, made = run_training(recipe, positive or (), negative or (), output=output, text=text, data=data)
+    print(dumps(report) if json else "\n".join(report_lines(report, made)))
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a pipeline file, for editors."""
@@ -188,20 +211,20 @@ def _overrides(output: Any, inputs: Any, workers: Any, memory: Any, settings: An
 
 
 def _spread(arguments: list[str]) -> list[str]:
-    """`--input a b c`, as a shell expands a glob, means `--input a --input b --input c`; so for `--set`."""
+    """`--input a b c`, as a shell expands a glob, means `--input a --input b --input c`; so for others that repeat."""
     spread: list[str] = []
     option, positionals = "", 0
     for argument in arguments:
         if argument.startswith("-"):
             option = ""
             spread.append(argument)
-            if argument in ("--input", "--set"):
+            if argument in ("--input", "--set", "--positive", "--negative"):
                 option, first = argument, True
         elif option:
             spread += [argument] if first else [option, argument]
             first = False
             # the pipeline file has not come yet: it is the next word
-            option = option if positionals >= 2 else ""
+            option = option if positionals >= 2 or option in ("--positive", "--negative") else ""
         else:
             positionals += 1
             spread.append(argument)

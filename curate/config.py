@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,6 +17,7 @@ from curate.steps.step import Step
 from curate.yaml_source import Path as Key
 from curate.yaml_source import Source, nearest, parse, parse_value
 
+Settings = TypeVar("Settings", bound=BaseModel)
 TOP_LEVEL = ("name", "seed", "inputs", "steps", "output", "executor")
 
 
@@ -78,21 +79,32 @@ def read(file: str, overrides: Overrides) -> tuple[Pipeline, list[Problem]]:
 
     Raises ConfigError only for a file that cannot be read or parsed at all.
     """
-    path = Path(file)
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(
-            [Problem(file, f"cannot be read: {reason}", "name a pipeline file or its output folder")]
-        ) from error
-    source = parse(text, file)
+    path, source = Path(file), _parsed(file, "name a pipeline file or its output folder")
     if not isinstance(source.data, dict):
         raise ConfigError([Problem(file, "a pipeline file is a mapping with `name`, `inputs`, `steps` and `output`")])
     problems: list[Problem] = []
     _override(source, overrides, problems)
     input_folder = Path() if overrides.inputs else path.parent
     return _build(source, path.parent, input_folder, problems), problems
+
+
+def read_settings(cls: type[Settings], file: str) -> Settings:
+    """A YAML file that holds the settings of one model. Raises ConfigError with every problem found."""
+    source = _parsed(file, "name a YAML file")
+    problems: list[Problem] = []
+    made: Settings | None = _model(cls, source.data, (), source, problems)
+    if made is None:
+        raise ConfigError(problems)
+    return made
+
+
+def _parsed(file: str, hint: str) -> Source:
+    try:
+        text = Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError([Problem(file, f"cannot be read: {reason}", hint)]) from error
+    return parse(text, file)
 
 
 def _build(source: Source, folder: Path, input_folder: Path, problems: list[Problem]) -> Pipeline:

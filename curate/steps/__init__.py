@@ -15,6 +15,7 @@ STEPS = {
     "repetition": ("curate.steps.repetition", "Repetition"),
     "quality": ("curate.steps.quality", "Quality"),
     "flagged_words": ("curate.steps.flagged_words", "FlaggedWords"),
+    "classifier": ("curate.steps.classifier", "Classifier"),
     "lines": ("curate.steps.lines", "Lines"),
     "datatrove": ("curate.steps.datatrove", "Datatrove"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
