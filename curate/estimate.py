@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.dedup.memory import resolve_here
-from curate.dedup.step import GlobalStep
+from curate.dedup.step import GlobalStep, signal_values
 from curate.flow import run_steps
 from curate.memory import BASE, WORKER, workers_within
 from curate.plan import MapStage, Plan, Unit
@@ -118,7 +117,7 @@ def _found(step: GlobalStep, contributed: pa.RecordBatch, batch: pa.RecordBatch)
     """What a global step finds when the batch is all there is."""
     entered = batch.filter(pc.is_null(batch["error"]))
     values = {
-        signal: [np.asarray(pc.struct_field(entered[signal.partition(".")[0]], signal.partition(".")[2]), np.float64)]
+        signal: [signal_values(pc.struct_field(entered[signal.partition(".")[0]], signal.partition(".")[2]))]
         for signal in step.reads().values()
     }
     return resolve_here(step, [pa.Table.from_batches([contributed])], lambda _, rows: _texts(entered, rows), values)[0]

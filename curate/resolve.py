@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from curate.dedup.step import DUPLICATES, Contributions, GlobalStep
+from curate.dedup.step import DUPLICATES, Contributions, GlobalStep, signal_values
 from curate.files import committed_folder, digest, file_sha256, read_json, write_json
 from curate.plan import GlobalStage, Plan
 from curate.store import FAST, Place, Rows, isin, rows_key, schema, table
@@ -42,7 +43,7 @@ def resolve(plan: Plan, index: int, states: Sequence[UnitState]) -> tuple[list[U
     phase = plan.phases[index]
     assert isinstance(phase, GlobalStage)
     inputs = [[state.unit.fingerprint, state.entries[index], state.alive] for state in states]
-    key = digest([phase.fingerprint, phase.step.model_dump(mode="json"), inputs])
+    key = digest([phase.fingerprint, phase.step.resolve_fingerprint(), inputs])
     folder = Path(plan.store, "resolve", key[:20])
     receipt = read_json(folder / "receipt.json")
     if receipt is None:
@@ -141,10 +142,7 @@ def _signals(plan: Plan, index: int, states: Sequence[UnitState]) -> Callable[[s
         for state in states:
             rows = alive_rows(plan.phases, state, index)
             column = earlier_signals(Job(plan.phases, index, state, plan.store), struct, rows)
-            values = (
-                pa.chunked_array([chunk.field(field) for chunk in column.chunks], type=None) if column.chunks else []
-            )
-            yield np.asarray(values, np.float64)
+            yield signal_values(pc.struct_field(column, field))
 
     return signals
 

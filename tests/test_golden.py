@@ -11,12 +11,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from curate.dedup.memory import resolve_here
 from curate.dedup.step import GlobalStep
-from curate.documents import DOCUMENT, RAW, document_batch
+from curate.documents import DOCUMENT, FINDINGS_COLUMN, RAW, document_batch
 from curate.steps import STEPS, step_class
+from curate.work import with_findings
 
 GOLDEN = Path(__file__).parent / "golden.json"
 TEXTS = (
@@ -34,7 +37,10 @@ PAGE = (
     b"<article><h1>On Rivers</h1><p>Rivers run to the sea, and have done so for a very long time, as everybody knows.</p>"
     b"<p>Some of them are caf\xe9 brown; others are not, and nobody has said why that should be so.</p></article></body></html>"
 )
-SETTINGS: dict[str, dict[str, Any]] = {"datatrove": {"block": "GopherQualityFilter"}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "datatrove": {"block": "GopherQualityFilter"},
+    "choose": {"by": "golden.row"},
+}
 
 
 def sample(kind: str) -> pa.RecordBatch:
@@ -52,14 +58,26 @@ def sample(kind: str) -> pa.RecordBatch:
 def output_hash(kind: str) -> str:
     """A hash of everything that a step makes of the sample; floats to five digits."""
     step = step_class(kind).model_validate(SETTINGS.get(kind, {}))
-    made = step.process(sample(kind))
+    batch, collected = sample(kind), {}
+    if isinstance(step, GlobalStep):
+        collected = dict(step.collect(batch))
+        batch = found(step, batch, pa.table({"row": batch["row"], **collected}))
+    made = step.process(batch)
     assert set(DOCUMENT.names) <= set(made.schema.names)
     columns = {name: made[name].to_pylist() for name in made.schema.names}
-    if isinstance(step, GlobalStep):
-        columns |= {name: array.to_pylist() for name, array in step.collect(made)}
-    for name in (*RAW.names, "messages", "metadata"):
+    columns |= {name: array.to_pylist() for name, array in collected.items()}
+    for name in (*RAW.names, "messages", "metadata", FINDINGS_COLUMN):
         columns.pop(name, None)
     return hashlib.sha256(json.dumps(_rounded(columns), sort_keys=True, default=repr).encode()).hexdigest()[:16]
+
+
+def found(step: GlobalStep, batch: pa.RecordBatch, contributed: pa.Table) -> pa.RecordBatch:
+    """The batch with what the step resolves to, if it applies that; signals that it reads are row numbers."""
+    if step.FINDINGS is None:
+        return batch
+    signals = {name: [np.arange(batch.num_rows, dtype=np.float64)] for name in step.reads().values()}
+    texts = lambda _, rows: batch["text"].take(pa.array(rows))  # noqa: E731
+    return with_findings(batch, resolve_here(step, [contributed], texts, signals)[0])
 
 
 def _rounded(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,12 @@ def dedup_texts(
     step: GlobalStep,
     units: Sequence[pa.Array],
     *,
-    signals: Mapping[str, Sequence[npt.NDArray[np.float64]]] | None = None,
+    signals: Mapping[str, Sequence[npt.NDArray[Any]]] | None = None,
     memory: int = 1 << 30,
 ) -> list[pa.Table]:
     """Run a global step over string arrays, one a unit: for each the table that it resolves to, as `DUPLICATES`.
 
-    `signals` has, by name, the values of the signals that the step reads, one float64 array a unit. `memory` is in
+    `signals` has, by name, the values of the signals that the step reads, one array a unit. `memory` is in
     bytes.
     """
     tables = [_contribution(step, texts) for texts in units]
@@ -38,7 +39,7 @@ def resolve_here(
     step: GlobalStep,
     tables: Sequence[pa.Table],
     texts: Callable[[int, npt.NDArray[np.int32]], pa.Array],
-    signals: Mapping[str, Sequence[npt.NDArray[np.float64]]],
+    signals: Mapping[str, Sequence[npt.NDArray[Any]]],
     memory: int = 1 << 30,
 ) -> list[pa.Table]:
     """`resolve` of a global step over contributions in memory, one table a unit. See `Contributions` for the rest."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -44,17 +44,30 @@ class Contributions:
         tables: yields for each unit the table that `collect` made, with a leading column `row` (int32, ascending);
             only documents that are alive are in it. May be iterated more than once.
         texts: `texts(unit, rows)` -> string array, the texts of these rows (ascending int32) of that unit.
-        signals: `signals("quality.word_count")` yields for each unit a float64 array aligned with `tables`, NaN for
-            null, of a signal that the step `reads`.
+        signals: `signals("quality.word_count")` yields for each unit an array aligned with `tables`, of a signal that
+            the step `reads`: (n,) float64, NaN for null, or (n, d) float32 of a signal of vectors.
         memory: bytes that `resolve` may use beyond the process's own.
         scratch: an empty folder for spill files.
     """
 
     tables: Callable[[], Iterator[pa.Table]]
     texts: Callable[[int, npt.NDArray[np.int32]], pa.Array]
-    signals: Callable[[str], Iterator[npt.NDArray[np.float64]]]
+    signals: Callable[[str], Iterator[npt.NDArray[Any]]]
     memory: int
     scratch: Path
+
+
+def signal_values(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """A signal of n documents as numpy has it: (n,) float64 with NaN for null, or (n, d) float32 of vectors."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if not pa.types.is_fixed_size_list(column.type):
+        return np.asarray(column, np.float64)
+    width = column.type.list_size
+    values = np.asarray(column.values.slice(column.offset * width, len(column) * width), np.float32).reshape(-1, width)
+    if column.null_count:
+        values = np.where(np.asarray(column.is_valid())[:, None], values, np.float32("nan"))
+    return values
 
 
 class GlobalStep(Step):
@@ -65,8 +78,15 @@ class GlobalStep(Step):
 
     #: of a step that applies: the columns beside `row` of what `resolve` gives
     FINDINGS: ClassVar[pa.Schema | None] = None
+    #: settings that only judge what was found: changing them resolves nothing again
+    VERDICT_FIELDS: ClassVar[frozenset[str]] = frozenset()
     #: the name of the rule that the ledger gives to documents that `resolve` drops
     drop_rule: ClassVar[str] = "duplicate"
+
+    def resolve_fingerprint(self) -> dict[str, Any]:
+        """What of this step decides what `resolve` gives."""
+        skip = Step.RULE_FIELDS | set(self.SIGNALS) | self.VERDICT_FIELDS
+        return {name: value for name, value in self.model_dump(mode="json").items() if name not in skip}
 
     def findings_schema(self) -> pa.Schema:
         """Of a step that applies: the schema of the tables that `resolve` gives."""

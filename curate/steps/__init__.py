@@ -19,6 +19,9 @@ STEPS = {
     "lines": ("curate.steps.lines", "Lines"),
     "datatrove": ("curate.steps.datatrove", "Datatrove"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
+    "choose": ("curate.select.by_signal", "Choose"),
+    "longest_k": ("curate.select.by_signal", "LongestK"),
+    "random_k": ("curate.select.by_signal", "RandomK"),
     "minhash": ("curate.dedup.minhash", "MinhashDedup"),
 }
 

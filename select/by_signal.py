@@ -1,0 +1,72 @@
+"""Choosing by a signal that an earlier step made, by length, or at random: score columns to a choice; the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from curate.dedup.step import Contributions
+from curate.select.order import Scores, gumbel_noise
+from curate.select.selector import Selector
+
+
+class Choose(Selector):
+    """The documents with the greatest (or smallest) value of a signal, sampled by it, or in a band of its quantiles.
+
+    With `how: gumbel` over a quality score standardised to variance 1 this is QuRating's sampling; with
+    `quantile_band` over a perplexity Ankner et al.'s and Marion et al.'s choice; `reverse: true` over a perplexity is
+    POINTS' choice of the lowest.
+    """
+
+    kind: ClassVar[str] = "choose"
+    source: ClassVar[str] = "Wettig et al. 2024 (arXiv 2402.09739); Ankner et al. 2024 (arXiv 2405.20541)"
+    RULE_FIELDS: ClassVar[frozenset[str]] = Selector.RULE_FIELDS | {"by", "reverse", "standardise"}
+
+    by: str = Field(description="the signal, as `quality.word_count`")
+    reverse: bool = Field(False, description="the smaller the value, the better")
+    standardise: bool = Field(False, description="subtract the pool's mean and divide by its standard deviation")
+
+    def reads(self) -> Mapping[str, str]:
+        """`by`, and the signal that counts tokens."""
+        return {"by": self.by, **super().reads()}
+
+    def fit(self, pool: Contributions) -> tuple[float, float]:
+        """(mean, standard deviation) of the signal over the pool, or (0, 1)."""
+        if not self.standardise:
+            return 0.0, 1.0
+        values = np.concatenate([*pool.signals(self.by), np.zeros(0)])
+        values = values[np.isfinite(values)]
+        spread = float(values.std()) if len(values) else 0.0
+        return (float(values.mean()) if len(values) else 0.0), spread or 1.0
+
+    def score(self, state: tuple[float, float], pool: Contributions) -> Iterator[Scores]:
+        """The value, less the mean over the deviation; its negative with `reverse`."""
+        mean, spread = state
+        for values in pool.signals(self.by):
+            yield (-1 if self.reverse else 1) * (values - mean) / spread
+
+
+class LongestK(Selector):
+    """The longest texts first: the baseline that learned selectors must beat (Zhao et al. 2024)."""
+
+    kind: ClassVar[str] = "longest_k"
+    source: ClassVar[str] = "Zhao et al. 2024 (arXiv 2402.04833), Long is more for alignment"
+
+    def score(self, state: Any, pool: Contributions) -> Iterator[Scores]:
+        """Bytes of text."""
+        for table in pool.tables():
+            yield table["size"].to_numpy().astype(np.float64)
+
+
+class RandomK(Selector):
+    """Documents in a random order that depends on their ids and the seed alone: the control for every selector."""
+
+    kind: ClassVar[str] = "random_k"
+
+    def score(self, state: Any, pool: Contributions) -> Iterator[Scores]:
+        """Standard Gumbel noise: any order of the documents is as likely as any other."""
+        for table in pool.tables():
+            yield gumbel_noise(table["key"].to_numpy(), self.seed)
