@@ -37,6 +37,8 @@ PAGE = (
     b"<article><h1>On Rivers</h1><p>Rivers run to the sea, and have done so for a very long time, as everybody knows.</p>"
     b"<p>Some of them are caf\xe9 brown; others are not, and nobody has said why that should be so.</p></article></body></html>"
 )
+# what they give is another library's, or that of a model which the user names
+FOREIGN = ("datatrove", "classifier")
 SETTINGS: dict[str, dict[str, Any]] = {
     "datatrove": {"block": "GopherQualityFilter"},
     "choose": {"by": "golden.row"},
@@ -88,7 +90,7 @@ def _rounded(value: Any) -> Any:
     return [_rounded(inner) for inner in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("kind", [kind for kind in STEPS if kind != "datatrove"])
+@pytest.mark.parametrize("kind", [kind for kind in STEPS if kind not in FOREIGN])
 def test_a_changed_output_has_a_new_version(kind: str) -> None:
     golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
     now = {"version": step_class(kind).version, "output": output_hash(kind)}
