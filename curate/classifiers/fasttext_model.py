@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from curate.classifiers.lines import Form, line_of
+from curate.classifiers.lines import FORMS, Form, line_of
+from curate.errors import MissingAsset
 from curate.files import read_json
 
 PREFIX = "__label__"
@@ -111,3 +112,13 @@ def form_of(model: Path) -> Form:
     """The form of text that a model was trained on: as its report says, `plain` for models from elsewhere."""
     form: Form = (read_json(report_path(model)) or {}).get("form", "plain")
     return form
+
+
+def model_file(where: str, model: str, hint: str) -> Path:
+    """The file of a model. Raises MissingAsset."""
+    path = Path(model)
+    if not path.is_file():
+        raise MissingAsset(where, f"there is no model {model}", hint)
+    if (form := form_of(path)) not in FORMS:
+        raise MissingAsset(where, f"{report_path(path)}: unknown form `{form}`", f"known: {', '.join(FORMS)}")
+    return path
