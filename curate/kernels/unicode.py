@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import unicodedata
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -74,21 +76,26 @@ class Tables(NamedTuple):
 @functools.cache
 def tables() -> Tables:
     """The tables of this interpreter; made in half a second, then read from the cache folder."""
-    path = cache_folder() / f"code_points_{unicodedata.unidata_version}.npy"
-    try:
-        packed = np.load(path)
-    except (OSError, ValueError, EOFError):
-        packed = _make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npy")
-        np.save(beside, packed)
-        beside.replace(path)
+    packed = kept_array(cache_folder() / f"code_points_{unicodedata.unidata_version}.npy", _make)
     classes = (packed >> 32).astype(np.uint16)
     word = (packed >> 48).astype(np.uint8)
     made = Tables(classes, word, packed.astype(np.uint32))
     for array in made:
         array.flags.writeable = False
     return made
+
+
+def kept_array(path: Path, make: Callable[[], npt.NDArray]) -> npt.NDArray:
+    """The array in a file, made and put there where it is missing or broken."""
+    try:
+        return cast(npt.NDArray, np.load(path))
+    except (OSError, ValueError, EOFError):
+        made = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npy")
+        np.save(beside, made)
+        beside.replace(path)
+        return made
 
 
 def _make() -> npt.NDArray[np.uint64]:

@@ -12,6 +12,8 @@ STEPS = {
     "canonical_url": ("curate.steps.canonical_url", "CanonicalUrl"),
     "url_rules": ("curate.steps.url_rules", "UrlRules"),
     "language": ("curate.steps.language", "Language"),
+    "paragraph_language": ("curate.steps.paragraph_language", "ParagraphLanguage"),
+    "script": ("curate.steps.script", "Script"),
     "repetition": ("curate.steps.repetition", "Repetition"),
     "quality": ("curate.steps.quality", "Quality"),
     "flagged_words": ("curate.steps.flagged_words", "FlaggedWords"),

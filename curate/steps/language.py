@@ -17,7 +17,7 @@ from pydantic import Field
 from curate.documents import set_column
 from curate.errors import MissingAsset
 from curate.steps.step import Bound, Filter, Signal, bounded
-from curate.text import buffers
+from curate.text import Bytes, Offsets, buffers
 
 if TYPE_CHECKING:
     from curate.kernels.fasttext import Model
@@ -31,11 +31,13 @@ class Language(Filter):
 
     The model needs time in proportion to the text, so it sees about `sample` bytes of a long one: 16 slices at even
     distances, cut at spaces. Where the score is then between 0.55 and 0.75, and so might fall on the other side of the
-    usual threshold, it looks again at 8 times as much.
+    usual threshold, it looks again at 8 times as much. A text in a script of one language that the model has never seen
+    (Santali in Ol Chiki, Manipuri in Meetei Mayek, Cherokee, ...) has the language of its script; the score is then that
+    script's share of letters.
     """
 
     kind: ClassVar[str] = "language"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = (
         "Joulin et al. 2016 (arXiv 1607.01759), model lid.176.ftz; threshold of RefinedWeb and FineWeb"
     )
@@ -58,7 +60,7 @@ class Language(Filter):
 
     def assets(self) -> dict[str, str]:
         """The hash of the model file."""
-        return {"lid.176.ftz": _model_hash(str(model_path(self.name)))}
+        return model_asset(self.name)
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Adds the signals and sets the column `lang`."""
@@ -73,15 +75,46 @@ SECOND_LOOK = 8
 DOUBTFUL = (0.55, 0.75)
 
 
+# Languages that lid.176 does not know, in scripts of their own: ISO 15924 -> ISO 639. It gives any name to them.
+UNKNOWN_TO_THE_MODEL = {
+    "Olck": "sat", "Mtei": "mni", "Cher": "chr", "Nkoo": "nqo", "Vaii": "vai", "Yiii": "ii", "Adlm": "ff", "Lepc": "lep",
+    "Limb": "lif", "Cakm": "ccp", "Sylo": "syl", "Wara": "hoc", "Osge": "osa", "Rohg": "rhg", "Bamu": "bax", "Cans": "iu",
+    "Java": "jv", "Bali": "ban", "Tale": "tdd", "Talu": "khb", "Tavt": "blt", "Cham": "cjm", "Plrd": "hmd",
+}  # fmt: skip
+# of the beginning of a text, to see its script
+_GLANCE = 256
+
+
 def identify(text: pa.Array, sample: int) -> tuple[pa.Array, np.ndarray]:
     """Texts (null is empty) -> (language codes, empty for a text without words; probabilities float32)."""
-    from curate.kernels.fasttext import classify
-
-    model, labels = _model(str(model_path("language")))
-    found = classify(*buffers(text), model, sample, again=SECOND_LOOK, doubtful=DOUBTFUL)
+    numbers, scores = identify_ranges(*buffers(text), sample)
     # white space that fastText takes for words
     blank = pc.fill_null(pc.utf8_is_space(text), True).to_numpy(zero_copy_only=False)
-    return labels.take(pa.array(np.where(blank, 0, found.label + 1))), np.where(blank, np.float32(0), found.score)
+    return language_names().take(pa.array(np.where(blank, 0, numbers))), np.where(blank, np.float32(0), scores)
+
+
+def identify_ranges(data: Bytes, offsets: Offsets, sample: int) -> tuple[np.ndarray, np.ndarray]:
+    """n texts -> (places in `language_names`, 0 for a text without words; probabilities float32)."""
+    from curate.kernels.fasttext import classify
+    from curate.kernels.script_names import SCRIPTS
+    from curate.kernels.scripts import script_counts
+
+    model, labels = _model(str(model_path("language")))
+    found = classify(data, offsets, model, sample, again=SECOND_LOOK, doubtful=DOUBTFUL)
+    numbers, scores = found.label + 1, found.score
+    letters = script_counts(data, offsets, _GLANCE)
+    total = np.maximum(letters.sum(axis=1), 1)
+    for place, script in enumerate(UNKNOWN_TO_THE_MODEL):
+        share = letters[:, SCRIPTS.index(script)] / total
+        numbers = np.where(share > 0.5, len(labels) + 1 + place, numbers)
+        scores = np.where(share > 0.5, share.astype(np.float32), scores)
+    return numbers, scores
+
+
+@functools.cache
+def language_names() -> pa.Array:
+    """The codes by number: an empty one for none, those of the model, those told by their script."""
+    return pa.array(["", *_model(str(model_path("language")))[1], *UNKNOWN_TO_THE_MODEL.values()], pa.string())
 
 
 def model_path(where: str) -> Path:
@@ -94,15 +127,19 @@ def model_path(where: str) -> Path:
     raise MissingAsset(where, "the language model lid.176.ftz is not installed", HINT)
 
 
+def model_asset(where: str) -> dict[str, str]:
+    """The name of the model and the hash of its file. Raises MissingAsset."""
+    return {"lid.176.ftz": _model_hash(str(model_path(where)))}
+
+
 @functools.cache
 def _model_hash(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 @functools.cache
-def _model(path: str) -> tuple[Model, pa.Array]:
-    """(the model, its labels behind an empty one for none)."""
+def _model(path: str) -> tuple[Model, list[str]]:
+    """(the model, its labels)."""
     from curate.kernels.fasttext import load
 
-    model, labels = load(Path(path))
-    return model, pa.array(["", *labels], pa.string())
+    return load(Path(path))

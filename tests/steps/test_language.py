@@ -134,6 +134,17 @@ def test_a_second_look_where_the_score_is_doubtful() -> None:
         assert again.score[0] == same.score[0]
 
 
+def test_scripts_of_languages_that_the_model_does_not_know(shared_data: Path) -> None:
+    wanted = {"chr", "vai", "ii"}
+    with gzip.open(shared_data / "multilingual/udhr_articles_0_20.jsonl.gz") as file:
+        rows = [row for line in file if (row := json.loads(line))["lang"] in wanted]
+    labels, scores = identify(pa.array([row["text"] for row in rows]), 1024)
+    assert {row["lang"] for row in rows} == wanted
+    assert labels.to_pylist() == [row["lang"] for row in rows] and scores.min() > 0.65
+    santali = "\u1c5a\u1c5e \u1c6a\u1c5f\u1c71\u1c5f\u1c65 \u1c60\u1c5f\u1c6f"
+    assert identify(pa.array([santali, f"{santali} {ENGLISH}"]), 1024)[0].to_pylist() == ["sat", "en"]
+
+
 def test_other_models_are_refused(tmp_path: Path) -> None:
     raw = model_path("test").read_bytes()
     (tmp_path / "m.ftz").write_bytes(raw[:8] + b"\x20" + raw[9:])
