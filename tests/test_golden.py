@@ -42,6 +42,7 @@ FOREIGN = ("datatrove", "classifier")
 SETTINGS: dict[str, dict[str, Any]] = {
     "datatrove": {"block": "GopherQualityFilter"},
     "choose": {"by": "golden.row"},
+    "ensemble": {"scores": ["golden.row"]},
 }
 
 

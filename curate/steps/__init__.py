@@ -18,6 +18,7 @@ STEPS = {
     "quality": ("curate.steps.quality", "Quality"),
     "flagged_words": ("curate.steps.flagged_words", "FlaggedWords"),
     "classifier": ("curate.steps.classifier", "Classifier"),
+    "ensemble": ("curate.classifiers.ensemble", "Ensemble"),
     "lines": ("curate.steps.lines", "Lines"),
     "datatrove": ("curate.steps.datatrove", "Datatrove"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
