@@ -164,27 +164,49 @@ def _alike(
 ) -> None:
     for text in range(len(first) - 1):
         begin, size = np.uint64(first[text]), np.uint64(first[text + 1] - first[text])
-        # the table grows with the different words, which are few: it stays in the processor's cache
-        room, different = np.uint64(64), _0
-        shift = clear(keys, min(np.int64(room), np.int64(size)))
-        for k in range(size):
-            value = hash_range(data, np.int64(start[begin + k]), np.int64(stop[begin + k]))
-            slot = find_slot(keys, shift, value)
-            # selections stand for branches, which no processor could guess
-            new = keys[slot] == _0
-            same = k if new else np.uint64(ids[slot])
-            keys[slot] = value
-            ids[slot] = same
-            leader[begin + k] = same
-            count[begin + k] = 0
-            count[begin + same] += np.uint32(1)
-            codes[different] = value
-            leaders[different] = k
-            different += np.uint64(new)
-            if different == room:
-                room += room
-                shift = clear(keys, min(np.int64(room), np.int64(size)))
-                for d in range(different):
-                    slot = find_slot(keys, shift, codes[d])
-                    keys[slot] = codes[d]
-                    ids[slot] = leaders[d]
+        alike_text(data, start, stop, begin, size, keys, ids, codes, leaders, leader, count)
+
+
+@inlined
+def alike_text(
+    data: Bytes,
+    start: Counts,
+    stop: Counts,
+    begin: np.uint64,
+    size: np.uint64,
+    keys: Hashes,
+    ids: Places,
+    codes: Hashes,
+    leaders: Places,
+    leader: Places,
+    count: Places,
+) -> np.uint64:
+    """As `alike` for the `size` words from `begin`; how many different ones there are.
+
+    Their hashes and places, in order, are the first of `codes` and `leaders`; what `keys` and `ids` hold is lost.
+    """
+    # the table grows with the different words, which are few: it stays in the processor's cache
+    room, different = np.uint64(64), _0
+    shift = clear(keys, min(np.int64(room), np.int64(size)))
+    for k in range(size):
+        value = hash_range(data, np.int64(start[begin + k]), np.int64(stop[begin + k]))
+        slot = find_slot(keys, shift, value)
+        # selections stand for branches, which no processor could guess
+        new = keys[slot] == _0
+        same = k if new else np.uint64(ids[slot])
+        keys[slot] = value
+        ids[slot] = same
+        leader[begin + k] = same
+        count[begin + k] = 0
+        count[begin + same] += np.uint32(1)
+        codes[different] = value
+        leaders[different] = k
+        different += np.uint64(new)
+        if different == room:
+            room += room
+            shift = clear(keys, min(np.int64(room), np.int64(size)))
+            for d in range(different):
+                slot = find_slot(keys, shift, codes[d])
+                keys[slot] = codes[d]
+                ids[slot] = leaders[d]
+    return different

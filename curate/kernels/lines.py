@@ -10,6 +10,8 @@ from curate.kernels.groups import Counts as Positions
 from curate.kernels.unicode import BREAK, PUNCTUATION, SPACE, TERMINAL, decode
 from curate.text import Bytes
 
+_2 = np.uint64(2)
+
 
 @loop
 def line_end(data: Bytes, i: int, hi: int, classes: Classes) -> tuple[int, int]:
@@ -57,6 +59,22 @@ def ends_with_ellipsis(data: Bytes, lo: int, hi: int) -> bool:
         return False
     a, b, c = data[hi - 3], data[hi - 2], data[hi - 1]
     return (a == 0x2E and b == 0x2E and c == 0x2E) or (a == 0xE2 and b == 0x80 and c == 0xA6)
+
+
+@loop
+def ellipses(data: Bytes, lo: int, hi: int) -> int:
+    """How often three full stops stand in `data[lo:hi]`, side by side and apart from one another; `hi - lo > 2`."""
+    triples = 0
+    for i in range(np.uint64(lo), np.uint64(hi) - _2):
+        triples += (data[i] == 0x2E) & (data[i + np.uint64(1)] == 0x2E) & (data[i + _2] == 0x2E)
+    if triples == 0:
+        return 0
+    found, stops = 0, 0
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        stops = stops + 1 if data[i] == 0x2E else 0
+        found += stops == 3
+        stops = 0 if stops == 3 else stops
+    return found
 
 
 @inlined

@@ -5,7 +5,6 @@ Fractions are of counts; 0/0 is 0. A symbol is what `unicode.SYMBOL` says; `char
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from curate.kernels import inlined, loop
 from curate.kernels.affixes import Classes, previous
 from curate.kernels.ascii import line_feed, lower_eight
+from curate.kernels.entropy import entropy, logarithms
 from curate.kernels.groups import (
     Counts,
     Hashes,
@@ -28,7 +28,7 @@ from curate.kernels.groups import (
     power_of_two,
 )  # fmt: skip
 from curate.kernels.hashing import encode
-from curate.kernels.lines import ends_with_ellipsis, sentences, strip
+from curate.kernels.lines import ellipses, ends_with_ellipsis, sentences, strip
 from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, scan_line
 from curate.kernels.unicode import ALNUM, ALPHA, DIGIT, LOWER, SPACE, SYMBOL, TERMINAL, UPPER, decode, tables
 from curate.kernels.words import Words, alike_of
@@ -54,7 +54,7 @@ _STOP_SLOTS = 1024
 _COUNTED = ("chars", "narrow", "digits", "upper", "small", "spaces", "sharps", "newlines", "stops")
 # bytes counted before a counter of a byte may be full
 _BLOCK = 255
-_HIGH, _0, _2 = np.uint64(0x8080808080808080), np.uint64(0), np.uint64(2)
+_HIGH, _0 = np.uint64(0x8080808080808080), np.uint64(0)
 
 
 def quality_signals(
@@ -79,7 +79,7 @@ def quality_signals(
     ids, count = np.empty(power_of_two(2 * most_words + 2), np.uint32), np.empty(most_words + 1, np.uint32)
     _words(
         data, *words, *alike_of(data, words), table.classes, table.lower, _stop_table(stop_words), folded,
-        _logarithms(), marks, keys, ids, count, signals,
+        logarithms(), marks, keys, ids, count, signals,
     )  # fmt: skip
     return signals
 
@@ -116,7 +116,7 @@ def _characters(
         spaces, sharps, newlines, stops = counted[5], counted[6], counted[7], counted[8]
         symbols = narrow - digits - upper - small - spaces
         marks[text, 0] = sharps
-        marks[text, 1] = _ellipses(data, lo, hi) if stops > 2 else 0
+        marks[text, 1] = ellipses(data, lo, hi) if stops > 2 else 0
         marks[text, 2] = newlines
         i = lo
         while i < hi and narrow < chars:
@@ -164,22 +164,6 @@ def _count_bytes(data: Bytes, lo: np.uint64, hi: np.uint64, counted: npt.NDArray
     counts = (chars, narrow, digits, upper, small, spaces, sharps, newlines, stops)
     for place in range(len(counts)):
         counted[place] += np.int64(counts[place])
-
-
-@loop
-def _ellipses(data: Bytes, lo: int, hi: int) -> int:
-    """How often three full stops stand in `data[lo:hi]`, side by side and apart from one another; `hi - lo > 2`."""
-    triples = 0
-    for i in range(np.uint64(lo), np.uint64(hi) - _2):
-        triples += (data[i] == 0x2E) & (data[i + np.uint64(1)] == 0x2E) & (data[i + _2] == 0x2E)
-    if triples == 0:
-        return 0
-    found, stops = 0, 0
-    for i in range(np.uint64(lo), np.uint64(hi)):
-        stops = stops + 1 if data[i] == 0x2E else 0
-        found += stops == 3
-        stops = 0 if stops == 3 else stops
-    return found
 
 
 @loop
@@ -361,7 +345,7 @@ def _words(
         if words:
             row[2] = letters / words
             row[7] = groups / words
-            row[8] = _entropy(count, groups, words, logarithms)
+            row[8] = entropy(count, groups, words, logarithms)
 
 
 @inlined
@@ -370,38 +354,3 @@ def _is_in(stop_words: Hashes, value: np.uint64) -> bool:
     while stop_words[slot] != _0 and stop_words[slot] != value:
         slot = (slot + 1) & (_STOP_SLOTS - 1)
     return stop_words[slot] == value
-
-
-@loop
-def _entropy(count: Places, groups: int, total: int, logarithms: Signals) -> float:
-    """-sum p ln p over the first `groups` counts, which sum to `total`; in order, so that every machine agrees."""
-    weighted = 0.0
-    for g in range(groups):
-        n = np.int64(count[g])
-        if n > 1:
-            weighted += n * (logarithms[n] if n < len(logarithms) else natural_logarithm(n))
-    return natural_logarithm(np.int64(total)) - weighted / total
-
-
-@functools.cache
-def _logarithms() -> Signals:
-    """ln n of the counts that are common, by n."""
-    table = np.array([0.0, *(natural_logarithm(n) for n in range(1, 512))])
-    table.flags.writeable = False
-    return table
-
-
-@loop
-def natural_logarithm(n: int) -> float:
-    """ln n of an integer n >= 1 by additions, products and quotients alone: the C library's differs by machine."""
-    twos = 0
-    while n >> (twos + 1):
-        twos += 1
-    # n = mantissa * 2**twos, mantissa in [1, 2): its half exponent would be no more exact
-    mantissa = n / (1 << twos)
-    z = (mantissa - 1.0) / (mantissa + 1.0)
-    square, power, total = z * z, z, 0.0
-    for odd in range(1, 40, 2):
-        total += power / odd
-        power *= square
-    return 2.0 * total + twos * 0.6931471805599453

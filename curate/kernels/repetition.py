@@ -3,9 +3,6 @@
 Lines are parted by runs of newlines, paragraphs (of the stripped text) by two newlines or more; the second and later
 copies of one are duplicates. All character counts are in code points and divide by those of the whole text.
 
-An n-gram can repeat only where the (n-1)-grams at its first and second word both do: each level looks only at the
-positions that the one before left alive. The leader of a position is where its n-gram stands first. One word further
-the two are the same (n+1)-gram if their next words are; only where they part the pair (leader, next word) is looked up.
 N-grams of words are compared exactly; words, lines and paragraphs by 64-bit hashes.
 """
 
@@ -16,19 +13,8 @@ import numpy.typing as npt
 
 from curate.kernels import inlined, loop
 from curate.kernels.ascii import line_feed
-from curate.kernels.groups import (
-    GOLDEN,
-    Counts,
-    Hashes,
-    Places,
-    add,
-    characters_in,
-    clear,
-    find_slot,
-    hash_range,
-    power_of_two,
-    word_characters,
-)  # fmt: skip
+from curate.kernels.grams import extend, first_of, start_grams, sum_characters
+from curate.kernels.groups import Counts, Hashes, Places, add, characters_in, hash_range, power_of_two
 from curate.kernels.lines import strip
 from curate.kernels.unicode import tables
 from curate.kernels.words import Words, alike_of
@@ -48,7 +34,7 @@ COLUMNS = (
 
 _NEWLINE = 10
 # Each is a uint64: with an int64, numba would compute in float64.
-_0, _1, _32 = np.uint64(0), np.uint64(1), np.uint64(32)
+_0, _1 = np.uint64(0), np.uint64(1)
 # of a count: its n-gram has been met before
 _MET = np.uint32(1 << 31)
 
@@ -150,18 +136,12 @@ def _grams(
             continue
         word = words[begin : begin + size]
         row = signals[text]
-        _sum_characters(data, start, stop, begin, size, row[0] == offsets[text + 1] - offsets[text], chars)
-        living = _0
-        for i in range(size):
-            leader[i] = word[i]
-            count[i] = word_count[begin + i]
-            alive[living] = i
-            living += np.uint64(word_count[begin + np.uint64(word[i])] > 1)
-        # behind the last word is one that occurs once
-        leader[size], count[size], next_count[size] = size, 1, 1
+        sum_characters(data, start, stop, begin, size, row[0] == offsets[text + 1] - offsets[text], chars)
+        living = start_grams(words, word_count, begin, size, alive, leader, count)
+        next_count[size] = 1
         for n in range(np.uint64(2), min(size, np.uint64(10)) + _1):
             alive[living] = size
-            living, most = _extend(n - _1, word, alive, living, leader, count, next_count, keys, ids)
+            living, most = extend(n - _1, word, alive, living, leader, count, next_count, keys, ids)
             count, next_count = next_count, count
             if n <= np.uint64(4):
                 found = _top(n, most, alive, leader, count, chars)
@@ -171,73 +151,9 @@ def _grams(
 
 
 @loop
-def _sum_characters(
-    data: Bytes, start: Counts, stop: Counts, begin: np.uint64, size: np.uint64, ascii_only: bool, chars: Places
-) -> None:
-    """Of each of `size` words and of the end: the characters of all words before."""
-    total = 0
-    for k in range(size):
-        chars[k] = total
-        lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
-        total += hi - lo if ascii_only else word_characters(data, lo, hi)
-    chars[size] = total
-
-
-@loop
-def _extend(
-    n: np.uint64,
-    word: Places,
-    alive: Places,
-    living: np.uint64,
-    leader: Places,
-    count: Places,
-    next_count: Places,
-    keys: Hashes,
-    ids: Places,
-) -> tuple[np.uint64, np.uint32]:
-    """From n-grams to (n + 1)-grams, in place: `leader` and, by leader, `next_count` of those that stay alive.
-
-    Returns how many positions stay, and the count of the most frequent (n + 1)-gram. `alive` ends with a position that
-    is not; what `keys` and `ids` hold is lost.
-    """
-    shift = clear(keys, np.int64(living))
-    left, most = _0, np.uint32(1)
-    i = np.uint64(alive[0])
-    again = count[leader[i]] != 1
-    for s in range(living):
-        following = np.uint64(alive[s + _1])
-        next_again = count[leader[following]] != 1
-        if again & next_again & (following == i + _1):
-            lead, next_word = np.uint64(leader[i]), np.uint64(word[i + n])
-            if lead == i:
-                next_count[i] = 1
-            else:
-                if np.uint64(word[lead + n]) != next_word:
-                    key = ((lead << _32 | next_word) + _1) * GOLDEN
-                    slot = find_slot(keys, shift, key)
-                    new = keys[slot] == _0
-                    lead = i if new else np.uint64(ids[slot])
-                    keys[slot] = key
-                    ids[slot] = lead
-                    leader[i] = lead
-                    next_count[i] = 0
-                next_count[lead] += np.uint32(1)
-                most = max(most, next_count[lead])
-            alive[left] = i
-            left += _1
-        i, again = following, next_again
-    return left, most
-
-
-@loop
 def _top(n: np.uint64, most: np.uint32, alive: Places, leader: Places, count: Places, chars: Places) -> int:
     """Characters (with spaces between words) of the first n-gram that occurs `most` times, times its frequency."""
-    place = _0
-    if most > 1:
-        s = _0
-        while count[leader[alive[s]]] != most:
-            s += _1
-        place = np.uint64(alive[s])
+    place = first_of(most, alive, leader, count) if most > 1 else _0
     return (np.int64(chars[place + n]) - np.int64(chars[place]) + np.int64(n) - 1) * np.int64(most)
 
 

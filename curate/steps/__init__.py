@@ -16,6 +16,7 @@ STEPS = {
     "script": ("curate.steps.script", "Script"),
     "repetition": ("curate.steps.repetition", "Repetition"),
     "quality": ("curate.steps.quality", "Quality"),
+    "redpajama": ("curate.steps.redpajama", "RedPajama"),
     "flagged_words": ("curate.steps.flagged_words", "FlaggedWords"),
     "classifier": ("curate.steps.classifier", "Classifier"),
     "ensemble": ("curate.classifiers.ensemble", "Ensemble"),

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.kernels.quality import COLUMNS, natural_logarithm, quality_signals
+from curate.kernels.entropy import natural_logarithm
+from curate.kernels.quality import COLUMNS, quality_signals
 from curate.kernels.unicode import SYMBOL_RANGES, TERMINAL_RANGES, _members
 from curate.kernels.words import split_words
 from curate.text import buffers
