@@ -9,7 +9,7 @@ from typing import Literal, get_args
 #: `plain`: line breaks become spaces, as in DCLM. `folded`: also lower case, punctuation apart from words, character
 #: references read (`&amp;`), web addresses and user names as one word each.
 Form = Literal["plain", "folded"]
-FORMS: tuple[str, ...] = get_args(Form)
+FORMS: tuple[Form, ...] = get_args(Form)
 
 # what fastText takes for the end of a word, and of a line
 _BLANK = str.maketrans(dict.fromkeys("\n\r\t\v\f\0", " "))
