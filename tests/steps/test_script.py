@@ -37,7 +37,6 @@ def test_signals() -> None:
     batch = document_batch([{"row": i, "text": case[0]} for i, case in enumerate(CASES)])
     found = Script().process(batch)["script"].to_pylist()
     keys = ("letters", "script", "share", "scripts", "Latn_share")
-    # a script of no letters has 5 % of none
     assert [tuple(row[key] for key in keys) for row in found] == [case[1:] for case in CASES]
 
 
@@ -98,3 +97,29 @@ def test_languages_are_in_their_scripts(shared_data: Path) -> None:
         rows = [row for line in file if (row := json.loads(line))["lang"] in wanted]
     found = Script().process(document_batch([{"row": i, "text": row["text"]} for i, row in enumerate(rows)]))["script"]
     assert found.field("script").to_pylist() == [wanted[row["lang"]] for row in rows]
+
+
+def romanised(texts: list[str]) -> list[str]:
+    return Script().process(document_batch([{"row": i, "text": text} for i, text in enumerate(texts)]))["script"].field("romanised").to_pylist()  # fmt: skip
+
+
+def test_romanised_hindi() -> None:
+    texts = [
+        "Mujhe samajh nahin aa raha hai ki yeh kaise hua, lekin hum log kal phir se koshish karenge.",
+        "I do not understand how this could happen, but we are going to try again tomorrow.",
+        "\u092e\u0941\u091d\u0947 \u0938\u092e\u091d \u0928\u0939\u0940\u0902 \u0906 \u0930\u0939\u093e \u0939\u0948",
+        "",
+    ]
+    assert romanised(texts) == ["hi", "", "", ""]
+
+
+def test_romanised_hindi_of_people_and_languages_that_are_none(shared_data: Path) -> None:
+    def rows(path: str) -> list[dict[str, str]]:
+        with gzip.open(shared_data / path) as file:
+            return [json.loads(line) for line in file]
+
+    hindi = [r["text"] for r in rows("toxicity/hatecheck_multilingual_a.jsonl.gz") if r["lang"] == "hi-Latn"]
+    assert np.mean([code == "hi" for code in romanised(hindi)]) > 0.65
+    # rows that the model was not trained on
+    others = rows("multilingual/udhr_articles_0_20.jsonl.gz")[::5] + rows("web_text/c4_demo_a.jsonl.gz")
+    assert np.mean([bool(code) for code in romanised([r["text"] for r in others])]) < 0.005
