@@ -23,6 +23,7 @@ STEPS = {
     "lines": ("curate.steps.lines", "Lines"),
     "datatrove": ("curate.steps.datatrove", "Datatrove"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
+    "embed": ("curate.select.embed", "Embed"),
     "choose": ("curate.select.by_signal", "Choose"),
     "longest_k": ("curate.select.by_signal", "LongestK"),
     "random_k": ("curate.select.by_signal", "RandomK"),

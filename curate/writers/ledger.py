@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.files import committed_folder, file_sha256, write_json
@@ -72,7 +73,8 @@ def _unit(task: LedgerTask, state: UnitState, placed: tuple[tuple[int, int, int]
         ledger = ledger.drop(f"{name}_later" for name in newer)
     ledger = ledger.join(_fates(task, state, frames), on="row", how="left", maintain_order="left")
     ledger = ledger.join(_positions(task, state, placed), on="row", how="left", maintain_order="left")
-    structs = [s.name for phase in task.phases if isinstance(phase, MapStage) for s in phase.steps if s.signals()]
+    made = {s.name: None for phase in task.phases if isinstance(phase, MapStage) for s in phase.steps}
+    structs = [name for name in made if name in ledger.columns]
     return ledger.select(
         *PLACES, *FACTS, pl.col("size").alias("text_bytes"),
         pl.col("fate").fill_null("kept"), "step", pl.col("rule").fill_null([]), "evidence",
@@ -88,7 +90,24 @@ def _stage(task: LedgerTask, state: UnitState, index: int) -> pl.DataFrame:
     structs = [step.name for step in stage.steps if step.name in schema(files[0]).names]
     rows = None if index == 0 else alive_rows(task.phases, state, index)
     columns = ["row", *places, *FACTS, "size", "error", *structs]
-    return pl.DataFrame(pl.from_arrow(table(files, columns, rows)))
+    return pl.DataFrame(pl.from_arrow(without_vectors(table(files, columns, rows))))
+
+
+def without_vectors(content: pa.Table) -> pa.Table:
+    """The table without those signals that are vectors: they stand in the shards, the ledger stays small."""
+    for index, field in enumerate(content.schema):
+        if not pa.types.is_struct(field.type):
+            continue
+        kept = [f for f in field.type if not pa.types.is_fixed_size_list(f.type)]
+        if len(kept) == field.type.num_fields:
+            continue
+        if not kept:
+            return without_vectors(content.remove_column(index))
+        struct = content[field.name].combine_chunks()
+        arrays = [pc.struct_field(struct, f.name) for f in kept]
+        slim = pa.StructArray.from_arrays(arrays, fields=kept, mask=struct.is_null())
+        content = content.set_column(index, field.name, slim)
+    return content
 
 
 def _fates(task: LedgerTask, state: UnitState, frames: list[pl.DataFrame]) -> pl.DataFrame:
