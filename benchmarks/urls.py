@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,8 +20,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmarks.common import parser, pin_to_one_core, report, run_peer, shared_file
-from curate.documents import DOCUMENT
+from benchmarks.common import parser, peer_python, pin_to_one_core, report, run_peer, shared_file, stop
+from curate.documents import DOCUMENT, document_batch
+from curate.steps.canonical_url import CanonicalUrl
+from curate.steps.url_rules import UrlRules
 
 ROWS = 4096
 
@@ -60,25 +63,68 @@ def timed(process: Callable[[pa.RecordBatch], Any], urls: list[str]) -> float:
     return time.process_time() - begin
 
 
+def ut1(folder: Path) -> tuple[Path, list[str]]:
+    """(a folder with the lists that datatrove brings, laid out as one category; their domains)."""
+    found = Path(peer_python()).parent.parent.glob(
+        "lib/python3*/site-packages/datatrove/assets/url_filterblacklists*.tar.gz"
+    )
+    if (archive := next(found, None)) is None:
+        raise stop("the peers' datatrove brings no block lists")
+    place = folder / "lists" / "ut1"
+    place.mkdir(parents=True)
+    with tarfile.open(archive) as tar:
+        tar.extractall(place, filter="data")
+    return place.parent, (place / "domains").read_text().split("\n")
+
+
+def rules(urls: list[str], folder: Path) -> None:
+    """Block lists of 4.6 million domains, word rules and substrings, against datatrove's URLFilter with its lists."""
+    lists, domains = ut1(folder)
+    # one address in fifty is on the list
+    for i in range(0, len(urls), 50):
+        urls[i] = f"http://www.{domains[i * 9173 % len(domains)]}/{i}"
+    (folder / "urls.txt").write_text("\n".join(urls[: len(urls) // 20]))
+    step = UrlRules(block_lists=str(lists))
+    begin = time.process_time()
+    rows = step.process(document_batch([{"url": url} for url in urls[: len(urls) // 20]]))["url_rules"].to_pylist()
+    loading = time.process_time() - begin
+    ours = timed(step.process, urls)
+    peer = run_peer("datatrove_urls.py", [folder / "urls.txt"])
+    blocked = {i for i, row in enumerate(rows) if row["category"]}
+    theirs = {*peer["domains"], *peer["pages"]}
+    for name, difference in (("only ours", blocked - theirs), ("only theirs", theirs - blocked)):
+        print(f"on the list by {name}: {len(difference)}", *[urls[i] for i in sorted(difference)[:5]])
+    rows_shown = [
+        ("domains on the list", len(domains), ""),
+        ("addresses", len(urls), ""),
+        ("loading lists and kernels (left out)", loading, "s"),
+        ("ours", len(urls) / ours, "addresses/s"),
+        ("datatrove URLFilter", peer["count"] / peer["seconds"], "addresses/s"),
+    ]
+    report(rows_shown, len(urls) / ours / (peer["count"] / peer["seconds"]))
+
+
+def canonical(urls: list[str], folder: Path) -> None:
+    """Canonical forms, against courlan's."""
+    (folder / "urls.txt").write_text("\n".join(urls[: len(urls) // 20]))
+    ours = timed(CanonicalUrl().process, urls)
+    peer = run_peer("courlan_urls.py", [folder / "urls.txt"])
+    rows = [
+        ("addresses", len(urls), ""),
+        ("ours, with host and registered domain", len(urls) / ours, "addresses/s"),
+        ("courlan normalize_url", peer["count"] / peer["seconds"], "addresses/s"),
+    ]
+    report(rows, len(urls) / ours / (peer["count"] / peer["seconds"]))
+
+
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--job", choices=["canonical"], default="canonical")
+    arguments.add_argument("--job", choices=["canonical", "rules"], default="canonical")
     options = arguments.parse_args()
     pin_to_one_core()
     urls = many(100_000 if options.quick else 1_000_000)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "urls.txt"
-        path.write_text("\n".join(urls[: len(urls) // 20]))
-        from curate.steps.canonical_url import CanonicalUrl
-
-        ours = timed(CanonicalUrl().process, urls)
-        peer = run_peer("courlan_urls.py", [path])
-        rows = [
-            ("addresses", len(urls), ""),
-            ("ours, with host and registered domain", len(urls) / ours, "addresses/s"),
-            ("courlan normalize_url", peer["count"] / peer["seconds"], "addresses/s"),
-        ]
-        report(rows, len(urls) / ours / (peer["count"] / peer["seconds"]))
+        (rules if options.job == "rules" else canonical)(urls, Path(folder))
 
 
 if __name__ == "__main__":

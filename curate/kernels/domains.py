@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
-from curate.kernels.keys import START, KeyTable, key_of, look_up, step
+from curate.kernels.keys import START, Hashes, KeyTable, Values, key_of, look_up, step
 from curate.text import Bytes
 
 Integers = npt.NDArray[np.int32]
@@ -30,8 +30,8 @@ def _registered_domains(
     data: Bytes,
     start: Integers,
     stop: Integers,
-    keys: npt.NDArray[np.uint64],
-    values: npt.NDArray[np.int64],
+    keys: Hashes,
+    values: Values,
     found: Integers,
 ) -> None:
     for i in range(len(start)):
@@ -39,9 +39,7 @@ def _registered_domains(
 
 
 @loop
-def registered_domain(
-    data: Bytes, lo: int, hi: int, keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int64]
-) -> int:
+def registered_domain(data: Bytes, lo: int, hi: int, keys: Hashes, values: Values) -> int:
     """Where the registered domain of the host `data[lo:hi]` begins."""
     if is_address(data, lo, hi):
         return lo

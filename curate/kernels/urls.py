@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import inlined, loop
-from curate.kernels.keys import START, KeyTable, key_of, look_up, step
+from curate.kernels.keys import START, Hashes, KeyTable, Values, key_of, look_up, step
 from curate.text import Bytes, Offsets
 
 Integers = npt.NDArray[np.int32]
@@ -63,8 +63,8 @@ def canonical_urls(data: Bytes, offsets: Offsets, tracked: KeyTable, options: in
 def _all(
     data: Bytes,
     offsets: Offsets,
-    keys: npt.NDArray[np.uint64],
-    values: npt.NDArray[np.int64],
+    keys: Hashes,
+    values: Values,
     options: int,
     clean: Bytes,
     scratch: Bytes,
@@ -335,8 +335,8 @@ def _query(
     clean: Bytes,
     at: int,
     length: int,
-    keys: npt.NDArray[np.uint64],
-    values: npt.NDArray[np.int64],
+    keys: Hashes,
+    values: Values,
     scratch: Bytes,
     spans: Integers,
     out: Bytes,
@@ -369,7 +369,7 @@ def _query(
 
 
 @loop
-def _is_tracked(text: Bytes, lo: int, hi: int, keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int64]) -> bool:
+def _is_tracked(text: Bytes, lo: int, hi: int, keys: Hashes, values: Values) -> bool:
     """Whether the name of the parameter is in the table, or begins like one of it."""
     state = START
     for i in range(lo, hi):
