@@ -1,6 +1,8 @@
-"""Spans of texts replaced by a placeholder."""
+"""Spans of texts replaced by a placeholder, or by texts of their own."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +20,28 @@ def replace_spans(
 
     Text i has the spans `first[i]` to `first[i + 1]`: ascending, without overlap, cut between characters.
     """
-    new = np.frombuffer(placeholder.encode(), np.uint8)
-    spans = np.diff(first)
-    removed = np.concatenate([[0], np.cumsum((stop - start).astype(np.int64))])
-    sizes = np.diff(offsets) + spans * len(new) - (removed[first[1:]] - removed[first[:-1]])
+    return replace_each(data, offsets, start, stop, first, [placeholder], np.zeros(len(start), np.int64))
+
+
+def replace_each(
+    data: Bytes,
+    offsets: Offsets,
+    start: Integers,
+    stop: Integers,
+    first: npt.NDArray[np.int64],
+    texts: Sequence[str],
+    which: npt.NDArray[np.int64],
+) -> tuple[Bytes, Offsets]:
+    """As `replace_spans`, span k by `texts[which[k]]`."""
+    encoded = [text.encode() for text in texts]
+    new = np.frombuffer(b"".join(encoded), np.uint8)
+    bounds = np.cumsum([0, *map(len, encoded)])
+    grown = np.diff(bounds)[which] - (stop - start)
+    growth = np.concatenate([[0], np.cumsum(grown)])
+    sizes = np.diff(offsets) + growth[first[1:]] - growth[first[:-1]]
     made = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     out = np.empty(int(made[-1]), np.uint8)
-    _replace_all(data, offsets, start, stop, first, new, out)
+    _replace_all(data, offsets, start, stop, first, new, bounds, which, out)
     return out, made
 
 
@@ -36,6 +53,8 @@ def _replace_all(
     stop: Integers,
     first: npt.NDArray[np.int64],
     new: Bytes,
+    bounds: npt.NDArray[np.int64],
+    which: npt.NDArray[np.int64],
     out: Bytes,
 ) -> None:
     at = 0
@@ -45,8 +64,8 @@ def _replace_all(
             while i < start[span]:
                 out[at] = data[i]
                 at, i = at + 1, i + 1
-            for byte in new:
-                out[at] = byte
+            for k in range(bounds[which[span]], bounds[which[span] + 1]):
+                out[at] = new[k]
                 at += 1
             i = np.int64(stop[span])
         while i < offsets[text + 1]:

@@ -20,6 +20,7 @@ STEPS = {
     "flagged_words": ("curate.steps.flagged_words", "FlaggedWords"),
     "classifier": ("curate.steps.classifier", "Classifier"),
     "ensemble": ("curate.classifiers.ensemble", "Ensemble"),
+    "pii": ("curate.steps.pii", "Pii"),
     "lines": ("curate.steps.lines", "Lines"),
     "datatrove": ("curate.steps.datatrove", "Datatrove"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
