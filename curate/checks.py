@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from curate.config import Pipeline
 from curate.dedup.step import GlobalStep
@@ -11,7 +12,7 @@ from curate.documents import DOCUMENT, RAW
 from curate.errors import ConfigError, MissingAsset, Problem
 from curate.files import read_json
 from curate.inputs import InputFile, check_heads, find_files
-from curate.readers import FORMATS
+from curate.readers import FORMATS, PACKAGES
 from curate.steps.step import Step
 from curate.yaml_source import Path as Key
 from curate.yaml_source import nearest
@@ -42,6 +43,7 @@ def check(pipeline: Pipeline, known: Sequence[Problem] = (), *, any_output: bool
     except ConfigError as error:
         problems += error.problems
     problems += _raw(pipeline, files)
+    problems += _packages(files)
     problems += check_heads(files)
     if problems:
         raise ConfigError(problems)
@@ -96,6 +98,16 @@ def _raw(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
         Problem(pipeline.source.where(("steps",)), f"input `{source}` gives pages ({file.path}), and no step makes text of them",
                 "begin the steps with `- extract`")
         for source, file in raw.items()
+    ]  # fmt: skip
+
+
+def _packages(files: Sequence[InputFile]) -> list[Problem]:
+    """Formats whose package is not installed, once each, at their first file."""
+    first = {file.settings.format: file for file in reversed(files)}
+    return [
+        Problem(file.path, f"the package `{PACKAGES[format][0]}` is not installed", f"pip install 'curate[{PACKAGES[format][1]}]'")
+        for format, file in first.items()
+        if format in PACKAGES and find_spec(PACKAGES[format][0]) is None
     ]  # fmt: skip
 
 

@@ -45,7 +45,7 @@ class InputEntry(_Strict):
     path: str | list[str] = Field(
         description="files, folders or globs, relative to the pipeline file; `python:` is the text of the Python environment"
     )
-    format: Literal["warc", "wet", "arc", "jsonl", "parquet", "arrow", "text", "html"] | None = Field(
+    format: Literal["warc", "wet", "arc", "jsonl", "parquet", "arrow", "text", "html", "pdf"] | None = Field(
         None, description="how to read the files; by their suffix if absent"
     )
     text: str = Field("text", description="the column or key that holds the text")

@@ -19,11 +19,15 @@ FORMATS: dict[str, Reader] = {
     "jsonl": JsonLines(),
     "parquet": Parquet(),
     "arrow": ArrowIpc(),
-    "text": OneFile(raw=False),
-    "html": OneFile(raw=True),
+    "text": OneFile(),
+    "html": OneFile("text/html"),
+    "pdf": OneFile("application/pdf"),
     "docstrings": Docstrings(),
     "metadata": Metadata(),
 }
+
+# format -> (module, extra) of a package that is not always installed
+PACKAGES = {"pdf": ("pypdfium2", "pdf")}
 
 SUFFIXES = {
     ".warc": "warc", ".wet": "wet", ".arc": "arc",
@@ -32,6 +36,7 @@ SUFFIXES = {
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "arrow",
     ".txt": "text", ".md": "text", ".rst": "text", ".text": "text",
     ".html": "html", ".htm": "html", ".xhtml": "html",
+    ".pdf": "pdf",
 }  # fmt: skip
 # formats that are compressed inside: `x.parquet.gz` is none of them
 UNPACKED = ("parquet", "arrow")

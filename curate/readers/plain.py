@@ -1,4 +1,4 @@
-"""Folders of text and HTML: each file is one document."""
+"""Folders of text, HTML and PDF: each file is one document."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF1
 
 
 class OneFile:
-    """The formats `text` (UTF-8, or UTF-16 with a mark) and, where `raw`, `html`: a page for `extract` to decode."""
+    """The formats `text` (UTF-8, or UTF-16 with a mark) and, of a media type, `html` and `pdf`: raw, for `extract`."""
 
-    def __init__(self, *, raw: bool) -> None:
-        self.raw = raw
+    def __init__(self, media_type: str | None = None) -> None:
+        self.raw, self._media_type = media_type is not None, media_type
 
     def pieces(self, path: str) -> list[Piece]:
         return [Piece(path)]
@@ -37,7 +37,7 @@ class OneFile:
             return
         elif self.raw:
             name = record_id(settings.source, content)
-            rows.add(0, name, size=len(content), content=content, media_type="text/html")
+            rows.add(0, name, size=len(content), content=content, media_type=self._media_type)
         else:
             text, replaced = _decode(content)
             tally.replaced += replaced

@@ -13,11 +13,13 @@ from curate import watch
 from curate.documents import RAW, drop_columns, set_column
 from curate.errors import MissingAsset
 from curate.settings import Size
+from curate.steps import pdf
 from curate.steps.charset import decode_page
 from curate.steps.nesting import deeper_than
 from curate.steps.step import Signal, Step
 from curate.text import clean_surrogates
 
+PDF_TYPE = "application/pdf"
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 # The first of these that a page has is its date.
 DATES = ", ".join(
@@ -48,14 +50,14 @@ Engine = Callable[[str], Page]
 
 
 class Extract(Step):
-    """Turn raw pages into their main text; title, date and declared language come along.
+    """Turn raw pages and PDF files into their main text; title, date and declared language come along.
 
     A page from which nothing was extracted has an empty text. Pages above a limit, and those on which the engine
     fails, are quarantined. Records that are text already pass unchanged.
     """
 
     kind: ClassVar[str] = "extract"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = (
         "resiliparse: Bevendorff et al., ECIR 2018; trafilatura: Barbaresi, ACL 2021, "
         "with the options of FineWeb (arXiv 2406.17557) as `favour: precision`"
@@ -89,7 +91,7 @@ class Extract(Step):
         """The versions of the packages whose code decides the text."""
         packages = ["resiliparse", *(["trafilatura", "lxml"] if self.engine == "trafilatura" else [])]
         try:
-            return {package: version(package) for package in packages}
+            return {package: version(package) for package in packages} | {pdf.PACKAGE: pdf.installed() or "none"}
         except PackageNotFoundError as error:
             what = f"the package `{error.name}` is not installed"
             raise MissingAsset(self.name, what, "pip install 'curate[trafilatura]'") from error
@@ -125,10 +127,10 @@ class Extract(Step):
         if len(content) > self.max_bytes:
             return Page(error=f"extract: a page of {len(content)} bytes, above max_bytes: {self.max_bytes}")
         html = media_type in HTML_TYPES
+        if media_type == PDF_TYPE:
+            return _pdf(content)
         if not html and not (media_type or "").startswith("text/"):
-            return Page(
-                error=f"extract: no {'PDF engine' if media_type == 'application/pdf' else f'engine for {media_type}'}"
-            )
+            return Page(error=f"extract: no engine for {media_type}")
         characters, encoding, replaced = decode_page(content, charset, html=html)
         if not html:
             return Page(text=characters, encoding=encoding, replaced=replaced)
@@ -139,6 +141,15 @@ class Extract(Step):
         except Exception as error:  # whatever an engine trips over costs one page, and is on record
             return Page(error=f"extract: {self.engine} failed: {type(error).__name__}: {error}")
         return page._replace(encoding=encoding, replaced=replaced)
+
+
+def _pdf(content: bytes) -> Page:
+    try:
+        found = pdf.read_pdf(content)
+    except pdf.UnreadablePdf as error:
+        return Page(error=f"extract: {error}")
+    text, replaced = clean_surrogates(found.text)
+    return Page(text, found.title, found.date, encoding="pdf", replaced=replaced)
 
 
 def _strings(values: list[str | None]) -> pa.Array:

@@ -70,7 +70,14 @@ def test_what_is_not_html() -> None:
         "<html><body></body></html>",
     )
     assert [row["text"] for row in rows] == ["caf\u00e9 <b>", None, "text already", None, "", ""]
-    assert [row["error"] for row in rows] == [None, "extract: no PDF engine", None, "lost", None, None]
+    assert [row["error"] for row in rows] == [
+        None,
+        "extract: a broken PDF (Failed to load document (PDFium: Data format error).)",
+        None,
+        "lost",
+        None,
+        None,
+    ]
 
 
 @pytest.mark.parametrize(
