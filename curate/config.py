@@ -174,8 +174,12 @@ def _step(entry: Any, path: Key, source: Source, folder: Path, problems: list[Pr
 
 def _placed(cls: type[Step], key: str, value: Any, folder: Path) -> Any:
     """The value of a setting; a path that is there is made relative to the working directory."""
-    is_path = key in cls.PATH_FIELDS and isinstance(value, str) and bool(value) and (folder / value).exists()
-    return str(folder / value) if is_path else value
+    if key in cls.PATH_FIELDS and isinstance(value, dict):
+        return {name: _placed(cls, key, path, folder) for name, path in value.items()}
+    if key not in cls.PATH_FIELDS or not isinstance(value, str) or not value:
+        return value
+    # `models/{lang}` stands for a path for each language: what is there is the part before it
+    return str(folder / value) if (folder / value.partition("{")[0]).exists() else value
 
 
 def _model(cls: type[BaseModel], data: Any, path: Key, source: Source, problems: list[Problem]) -> Any:

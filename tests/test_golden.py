@@ -38,7 +38,7 @@ PAGE = (
     b"<p>Some of them are caf\xe9 brown; others are not, and nobody has said why that should be so.</p></article></body></html>"
 )
 # what they give is another library's, or that of a model which the user names
-FOREIGN = ("datatrove", "classifier")
+FOREIGN = ("datatrove", "classifier", "perplexity")
 SETTINGS: dict[str, dict[str, Any]] = {
     "datatrove": {"block": "GopherQualityFilter"},
     "choose": {"by": "golden.row"},

@@ -34,7 +34,7 @@ ALLOWED = {
     "documents": {"conversation"},
     "ngrams": {"ngrams", "errors", "text", "kernels"},
     "steps": {"steps", "settings", "readers", "documents", "errors", "text", "kernels", "watch", "dedup", "urls"}
-    | {"classifiers", "files", "sentences"},
+    | {"classifiers", "files", "sentences", "ngrams"},
     "dedup": {"dedup", "readers", "steps", "documents", "errors", "text", "kernels", "urls"},
     "readers": {"readers", "conversation", "documents", "errors", "text"},
     "executors": {"executors", "watch", "errors"},

@@ -22,6 +22,7 @@ STEPS = {
     "ensemble": ("curate.classifiers.ensemble", "Ensemble"),
     "pii": ("curate.steps.pii", "Pii"),
     "lines": ("curate.steps.lines", "Lines"),
+    "perplexity": ("curate.steps.perplexity", "Perplexity"),
     "datatrove": ("curate.steps.datatrove", "Datatrove"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
     "embed": ("curate.select.embed", "Embed"),

