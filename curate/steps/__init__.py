@@ -17,6 +17,7 @@ STEPS = {
     "repetition": ("curate.steps.repetition", "Repetition"),
     "quality": ("curate.steps.quality", "Quality"),
     "redpajama": ("curate.steps.redpajama", "RedPajama"),
+    "dolma": ("curate.steps.dolma", "Dolma"),
     "flagged_words": ("curate.steps.flagged_words", "FlaggedWords"),
     "classifier": ("curate.steps.classifier", "Classifier"),
     "ensemble": ("curate.classifiers.ensemble", "Ensemble"),

@@ -184,3 +184,12 @@ def list_files(where: str, lists: str) -> Mapping[str, Any]:
         hint = "name `ldnoobw`, a folder with files such as en.txt, or write the phrases out"
         raise MissingAsset(where, f"`{lists}` is no list of flagged words", hint)
     return found
+
+
+def list_file(where: str, lists: str, language: str) -> Any:
+    """The file of the list of one language. Raises MissingAsset."""
+    known = list_files(where, lists)
+    if "" not in known and language not in known:
+        hint = f"there are lists for {', '.join(known)}"
+        raise MissingAsset(where, f"no list of flagged words for {language}", hint)
+    return known.get("", known.get(language))

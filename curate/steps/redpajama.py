@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from curate.errors import MissingAsset
-from curate.steps.flagged_words import LDNOOBW, list_files
+from curate.steps.flagged_words import LDNOOBW, list_file
 from curate.steps.step import Bound, Filter, Signal, bounded
 from curate.steps.word_lists import content_hash, domain_files, domains, stop_word_file, stop_words
 from curate.text import buffers
@@ -153,7 +153,7 @@ class RedPajama(Filter):
             stop_words(self.name, self.stop_words, self.language)
             found["stop_words"] = content_hash([stop_word_file(self.name, self.stop_words)])
         if isinstance(self.flagged_words, str):
-            found["flagged_words"] = content_hash([_flagged_file(self.name, self.flagged_words, self.language)])
+            found["flagged_words"] = content_hash([list_file(self.name, self.flagged_words, self.language)])
         if self.domains is not None:
             found["domains"] = content_hash(domain_files(self.name, self.domains))
         return found
@@ -198,15 +198,6 @@ def _line_lists(lines: Lines) -> pa.Array:
     return pa.ListArray.from_arrays(lines.first, pa.StructArray.from_arrays(columns, fields=list(_LINE)))
 
 
-def _flagged_file(where: str, source: str, language: str) -> Any:
-    """The file of the flagged words of a language. Raises MissingAsset."""
-    known = list_files(where, source)
-    if "" not in known and language not in known:
-        hint = f"there are lists for {', '.join(known)}"
-        raise MissingAsset(where, f"no list of flagged words for {language}", hint)
-    return known.get("", known.get(language))
-
-
 @functools.lru_cache(16)
 def _lists(
     where: str, stops: str | tuple[str, ...] | None, flagged: str | tuple[str, ...] | None, language: str
@@ -217,7 +208,5 @@ def _lists(
 
     words = stop_words(where, stops, language) if isinstance(stops, str) else stops or ()
     if isinstance(flagged, str):
-        flagged = tuple(
-            line.strip() for line in _flagged_file(where, flagged, language).read_text("utf-8").splitlines()
-        )
+        flagged = tuple(line.strip() for line in list_file(where, flagged, language).read_text("utf-8").splitlines())
     return hash_set(word_hash(word.encode()) for word in words if word), phrases(flagged or ())
