@@ -43,6 +43,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "datatrove": {"block": "GopherQualityFilter"},
     "choose": {"by": "golden.row"},
     "ensemble": {"scores": ["golden.row"]},
+    "quantiles": {"by": "golden.row"},
 }
 
 

@@ -25,6 +25,7 @@ STEPS = {
     "lines": ("curate.steps.lines", "Lines"),
     "perplexity": ("curate.steps.perplexity", "Perplexity"),
     "datatrove": ("curate.steps.datatrove", "Datatrove"),
+    "quantiles": ("curate.dedup.quantiles", "Quantiles"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
     "embed": ("curate.select.embed", "Embed"),
     "choose": ("curate.select.by_signal", "Choose"),
