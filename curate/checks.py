@@ -82,9 +82,13 @@ def _order(pipeline: Pipeline) -> list[Problem]:
             if any(earlier.reads_raw for earlier in pipeline.steps[:i]):
                 what = f"`{step.kind}` cannot follow `{before.kind}`: the pages were turned into text already"
                 problems.append(Problem(_where(pipeline, i), what, "keep one of them"))
-            elif late := [e.kind for e in pipeline.steps[:i] if isinstance(e, GlobalStep) or e.kind != "url_rules"]:
+            elif late := [e.kind for e in pipeline.steps[:i] if not e.before_text]:
                 what = f"`{step.kind}` cannot follow `{late[-1]}`, which reads text that it has yet to make"
                 problems.append(Problem(_where(pipeline, i), what, f"put `{step.kind}` first"))
+        elif set(step.needs) & set(RAW.names):
+            for before in (earlier for earlier in pipeline.steps[:i] if earlier.reads_raw):
+                what = f"`{step.kind}` reads the pages, which `{before.kind}` has turned into text"
+                problems.append(Problem(_where(pipeline, i), what, f"put `{step.kind}` before `{before.kind}`"))
     return problems
 
 

@@ -38,8 +38,14 @@ DOCUMENT = pa.schema(
     ]
 )
 # Raw pages, between the reader and `extract`. `media_type` is lower case without parameters; `charset` may be null.
+# `directives` holds the lines of the HTTP header on the use of the page, or null.
 RAW = pa.schema(
-    [pa.field("content", pa.binary()), pa.field("media_type", pa.string()), pa.field("charset", pa.string())]
+    [
+        pa.field("content", pa.binary()),
+        pa.field("media_type", pa.string()),
+        pa.field("charset", pa.string()),
+        pa.field("directives", pa.string()),
+    ]
 )
 # What a global step's `resolve` found for each document: a struct, there only while that step's `process` runs.
 FINDINGS_COLUMN = "findings"

@@ -68,7 +68,8 @@ def _read_part(part: Part, tally: Tally) -> Iterator[pa.RecordBatch]:
 def _pages(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Texts that are HTML pages -> raw pages, as other readers give them."""
     count = batch.num_rows
-    columns = [batch["text"].cast(pa.binary()), pa.repeat("text/html", count), pa.repeat("utf-8", count)]
+    columns = [batch["text"].cast(pa.binary()), pa.repeat("text/html", count), pa.repeat("utf-8", count),
+               pa.nulls(count, pa.string())]  # fmt: skip
     for field, column in zip(RAW, columns, strict=True):
         batch = batch.append_column(field, column)
     return set_column(batch, "text", pa.nulls(count, pa.string()))

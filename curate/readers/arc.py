@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from curate.documents import record_id
 from curate.readers.codecs import READ_BYTES, codec_of, open_stored
+from curate.readers.directives import directives
 from curate.readers.http_body import decode
 from curate.readers.inflated import Inflated
 from curate.readers.reader import Piece, ReadSettings, Tally
@@ -97,11 +98,12 @@ def _next_record(file: BinaryIO, rows: Rows, flaw: int) -> bool:
 def _add(
     rows: Rows, at: int, url: str, date: str | None, media_type: str, block: bytes, settings: ReadSettings, tally: Tally
 ) -> None:
-    status, charset, content = "200", None, block
+    status, charset, told, content = "200", None, None, block
     if block.startswith(b"HTTP/"):
         head, _, body = block.partition(b"\r\n\r\n") if b"\r\n\r\n" in block else block.partition(b"\n\n")
         first, *lines = head.decode("latin-1").splitlines()
         status = (first.split() + [""])[1:2][0]
+        told = directives((key, value) for key, _, value in (line.partition(":") for line in lines))
         headers = {key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
         encodings = headers.get("transfer-encoding", ""), headers.get("content-encoding", "")
         content = decode(body, *encodings, settings.max_document_bytes) if any(encodings) else body
@@ -116,7 +118,7 @@ def _add(
         rows.add_error(at, f"a page above the limit of {settings.max_document_bytes} bytes", url=url)
     else:
         name = record_id(settings.source, f"{url} {date}".encode() + block)
-        values = {"content": content, "media_type": media_type, "charset": charset}
+        values = {"content": content, "media_type": media_type, "charset": charset, "directives": told}
         rows.add(at, name, size=len(content), url=url, date=date, **values)
 
 

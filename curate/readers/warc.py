@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from curate.documents import record_id
 from curate.readers.codecs import open_stored, size_of
+from curate.readers.directives import directives
 from curate.readers.http_body import decode
 from curate.readers.reader import Piece, ReadSettings, Tally
 from curate.readers.rows import Rows
@@ -67,6 +68,7 @@ class Warc:
             )
             return
         content, http = record.block, record.http
+        told = directives(http.items()) if http is not None else None
         if http is not None:
             encodings = http.get("Transfer-Encoding") or "", http.get("Content-Encoding") or ""
             content = decode(content, *encodings, limit) if any(encodings) else content
@@ -77,7 +79,12 @@ class Warc:
         if media_type not in DOCUMENT_TYPES:
             tally.skipped[f"{record.kind} type {media_type or 'unknown'}"] += 1
             return
-        values: dict[str, object] = {"content": content, "media_type": media_type, "charset": record.charset}
+        values: dict[str, object] = {
+            "content": content,
+            "media_type": media_type,
+            "charset": record.charset,
+            "directives": told,
+        }
         if record.kind == "conversion":
             text, replaced = clean_utf8(content)
             tally.replaced += replaced

@@ -10,6 +10,7 @@ STEPS = {
     "extract": ("curate.steps.extract", "Extract"),
     "normalize": ("curate.steps.normalize", "Normalize"),
     "canonical_url": ("curate.steps.canonical_url", "CanonicalUrl"),
+    "robots": ("curate.steps.robots", "Robots"),
     "url_rules": ("curate.steps.url_rules", "UrlRules"),
     "language": ("curate.steps.language", "Language"),
     "paragraph_language": ("curate.steps.paragraph_language", "ParagraphLanguage"),

@@ -33,6 +33,8 @@ class CanonicalUrl(Step):
         "domain": Signal(pa.string(), "the registered domain of the host, `example.co.uk`"),
     }
 
+    before_text: ClassVar[bool] = True
+
     strip_www: bool = Field(False, description="leave out `www.` before a domain")
     keep_slash: bool = Field(False, description="keep a slash at the end of the path")
     replace: bool = Field(False, description="write the canonical form to the column `url` too")

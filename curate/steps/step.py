@@ -59,6 +59,8 @@ class Step(BaseModel):
     PATH_FIELDS: ClassVar[frozenset[str]] = frozenset()
     #: whether the step reads `content` (raw pages) rather than `text`
     reads_raw: ClassVar[bool] = False
+    #: whether the step, which reads no text, may stand before the one that makes text of pages
+    before_text: ClassVar[bool] = False
     #: whether the step is so slow that it should see survivors only: it begins a new stage
     expensive: ClassVar[bool] = False
     #: columns beyond `DOCUMENT` that the step needs, for the check before the run

@@ -53,6 +53,7 @@ class UrlRules(Filter):
         "hard_words": Signal(pa.int32(), "words of the address that are in `block_words`"),
         "soft_words": Signal(pa.int32(), "words of the address that are in `suspect_words`"),
     }
+    before_text: ClassVar[bool] = True
     PRESETS: ClassVar[Mapping[str, Mapping[str, Bound]]] = {
         "default": {"hard_words": Bound(max=0), "soft_words": Bound(max=1)},
         "none": {},
