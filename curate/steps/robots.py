@@ -111,7 +111,7 @@ def metas(page: bytes, words: Sequence[str]) -> Iterator[tuple[str, str]]:
     for tag in _TAGS.finditer(page):
         if tag[2] is None:
             continue
-        given = {}
+        given: dict[str, str] = {}
         for key, *values in _ATTRIBUTE.findall(tag[2]):
             given.setdefault(key.lower().decode(), html.unescape(b"".join(values).decode("utf-8", "replace")))
         name = given.get("name") or given.get("http-equiv")
