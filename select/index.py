@@ -1,0 +1,271 @@
+"""Nearest neighbours among embeddings, by FAISS: flat, HNSW, IVF or IVF-PQ as size and memory ask for.
+
+    index = VectorIndex.build(vectors)             # (n, d) float32, or a sequence of blocks; cosine unless metric="l2"
+    nearness, rows = index.search(queries, 10)     # (m, 10) float32, (m, 10) int64; NaN and -1 where there are fewer
+
+In parts: `VectorIndex.train(sample, expected=n)`, then `add` for each block, in order. Everything runs on one thread
+unless said otherwise and is a function of points, order and seed; the links of HNSW also of where blocks end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.errors import CurateError
+from curate.select.faiss_module import faiss_module, threads
+from curate.select.kmeans import kmeans
+from curate.select.points import Mask, Points, blocks, check_width, sample_points, unit_points, valid_rows
+
+Kind = Literal["flat", "hnsw", "ivf", "ivf_pq"]
+Metric = Literal["cosine", "l2"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Rows = npt.NDArray[np.int64]
+
+# Below, comparing with every point costs less than building anything (100k x 384: 0.7 ms a query).
+FLAT_ROWS = 50_000
+# HNSW finds more for its time than lists, but takes 0.5 ms a point to build.
+HNSW_ROWS = 200_000
+HNSW_LINKS = 32
+# Points a list on which the centroids of lists are trained, and the rounds.
+POINTS_A_LIST, ROUNDS = 64, 10
+# Dimensions that one byte of a product quantiser stands for.
+PQ_WIDTH = 8
+PQ_POINTS = 65_536
+# Recall that twice the effort must gain, else `tune` stops.
+LEAST_GAIN = 0.005
+MEMORY = 2 << 30
+
+
+def choose_kind(rows: int, dimensions: int, memory: int = MEMORY) -> Kind:
+    """The kind of index for so many points within `memory` bytes: the most exact that is quick and fits."""
+    if rows * dimensions * 4 > memory:
+        return "ivf_pq"
+    if rows <= FLAT_ROWS:
+        return "flat"
+    return "hnsw" if rows <= HNSW_ROWS and memory_of("hnsw", rows, dimensions) <= memory else "ivf"
+
+
+def memory_of(kind: Kind, rows: int, dimensions: int) -> int:
+    """Bytes that an index holds in memory, about."""
+    a_row = {
+        "flat": dimensions * 4,
+        "hnsw": dimensions * 4 + HNSW_LINKS * 9,
+        "ivf": dimensions * 4 + 8,
+        "ivf_pq": -(-dimensions // PQ_WIDTH) + 8,
+    }[kind]
+    return rows * a_row + (0 if kind in ("flat", "hnsw") else lists_of(rows) * dimensions * 4)
+
+
+def lists_of(rows: int) -> int:
+    """How many lists an inverted file of so many points has: twice the root, a power of two."""
+    return 1 << int(np.clip(np.round(np.log2(2 * np.sqrt(max(rows, 1)))), 4, 16))
+
+
+class VectorIndex:
+    """Points that can be searched. Rows are numbered from 0 as they were added; rows that are no points are never found.
+
+    `effort` is how many lists (IVF) or candidates (HNSW) a search looks at; `tune` sets it by measured recall.
+    """
+
+    def __init__(self, faiss_index: Any, kind: Kind, metric: Metric, dimensions: int, *, rows: int = 0) -> None:
+        """Over a FAISS index whose numbers are ours and below `rows`; see `build` and `train`."""
+        self.faiss, self.kind, self.metric, self.dimensions, self.rows = faiss_index, kind, metric, dimensions, rows
+        self.recall: float | None = None
+
+    @classmethod
+    def build(
+        cls,
+        points: Points | Sequence[Points],
+        *,
+        kind: Kind | None = None,
+        metric: Metric = "cosine",
+        memory: int = MEMORY,
+        seed: int = 0,
+        recall: float = 0.95,
+    ) -> VectorIndex:
+        """Train on a sample, add all, and tune the effort to find `recall` of the ten nearest."""
+        parts = [points] if isinstance(points, np.ndarray) else points
+        expected = sum(len(part) for part in parts)
+        lists = lists_of(expected)
+        sample = sample_points(parts, max(POINTS_A_LIST * lists, PQ_POINTS), seed)
+        if not len(sample):
+            raise CurateError(
+                "index", "there is no point: all vectors are null or not finite", "embed the documents first"
+            )
+        made = cls.train(sample, expected=expected, kind=kind, metric=metric, memory=memory, seed=seed)
+        for block in blocks(parts):
+            made.add(block)
+        if made.kind != "flat":
+            made.tune(parts, recall=recall, seed=seed)
+        return made
+
+    @classmethod
+    def train(
+        cls,
+        sample: Points,
+        *,
+        expected: int,
+        kind: Kind | None = None,
+        metric: Metric = "cosine",
+        memory: int = MEMORY,
+        seed: int = 0,
+    ) -> VectorIndex:
+        """An empty index for about `expected` points like the `sample`."""
+        width = sample.shape[1]
+        kind = kind or choose_kind(expected, width, memory)
+        known = unit_points(sample)[0] if metric == "cosine" else sample[valid_rows(sample)]
+        made = cls(None, kind, metric, width)
+        with threads(1):
+            made.faiss = _empty(made._padded(known), kind, metric, lists_of(expected), seed)
+        return made
+
+    def add(self, points: Points) -> None:
+        """(n, d) more rows, numbered on from the last."""
+        with threads(1):
+            for block in blocks(points):
+                check_width(block, self.dimensions)
+                chosen, valid = self._comparable(block)
+                numbers = self.rows + np.flatnonzero(valid)
+                self.rows += len(block)
+                if len(chosen):
+                    self.faiss.add_with_ids(self._padded(chosen), numbers)
+
+    def search(
+        self, queries: Points, k: int, *, among: Mask | None = None, threads_used: int = 1
+    ) -> tuple[npt.NDArray[np.float32], Rows]:
+        """(m, d) queries -> the k nearest of each, the nearest first: nearness (m, k) float32 and rows (m, k) int64.
+
+        Nearness is the cosine, or the negative squared distance. `among` (rows,) says which rows may be found. NaN and
+        -1 stand where there are fewer than k, and for a query that is no point.
+        """
+        check_width(queries, self.dimensions)
+        near = np.full((len(queries), k), np.nan, np.float32)
+        rows = np.full((len(queries), k), -1, np.int64)
+        chosen, valid = self._comparable(np.ascontiguousarray(queries, np.float32))
+        if not len(chosen) or not self.faiss.ntotal or k < 1:
+            return near, rows
+        with threads(threads_used):
+            found, numbers = self.faiss.search(self._padded(chosen), k, params=self._parameters(among))
+        near[valid] = np.where(numbers >= 0, found if self.metric == "cosine" else -found, np.nan)
+        rows[valid] = numbers
+        return near, rows
+
+    @property
+    def effort(self) -> int:
+        """Lists or candidates that a search looks at; 0 where it looks at all points."""
+        inner = _inner(self.faiss)
+        if self.kind == "flat":
+            return 0
+        return int(inner.hnsw.efSearch if self.kind == "hnsw" else inner.nprobe)
+
+    @effort.setter
+    def effort(self, value: int) -> None:
+        inner = _inner(self.faiss)
+        if self.kind == "hnsw":
+            inner.hnsw.efSearch = value
+        elif self.kind != "flat":
+            inner.nprobe = min(value, inner.nlist)
+
+    def tune(
+        self, points: Points | Sequence[Points], *, recall: float = 0.95, seed: int = 0, queries: int = 200
+    ) -> float:
+        """Set the least effort, a power of two, that finds `recall` of the ten nearest of sampled points.
+
+        `points` are those that were added. Returns the recall at that effort (the greatest effort's where none is
+        enough), which `self.recall` then has too.
+        """
+        asked = sample_points(points, queries, seed + 1)
+        wanted = exact_neighbours(points, asked, 11, metric=self.metric)[1]
+        most = 1024 if self.kind == "hnsw" else _inner(self.faiss).nlist
+        self.recall = 0.0
+        for power in range(4 if self.kind == "hnsw" else 0, 17):
+            self.effort = 1 << power
+            before, self.recall = self.recall, recall_at(self.search(asked, 11)[1][:, 1:], wanted[:, 1:])
+            # a product quantiser finds no more from some point on, whatever it looks at
+            if self.recall >= recall or self.recall - before < LEAST_GAIN or 1 << power >= most:
+                break
+        return self.recall
+
+    def _parameters(self, among: Mask | None) -> Any:
+        if among is None:
+            return None
+        faiss = faiss_module()
+        # the selector reads the packed bits where they are: they must outlive the search, which holds the parameters
+        packed = np.packbits(among, bitorder="little")
+        chosen = faiss.IDSelectorBitmap(packed)
+        if self.kind == "flat":
+            return faiss.SearchParameters(sel=chosen)
+        if self.kind == "hnsw":
+            return faiss.SearchParametersHNSW(sel=chosen, efSearch=self.effort)
+        return faiss.SearchParametersIVF(sel=chosen, nprobe=self.effort)
+
+    def _comparable(self, block: Points) -> tuple[Points, Mask]:
+        if self.metric == "cosine":
+            return unit_points(block)
+        valid = valid_rows(block)
+        return (block if valid.all() else block[valid]), valid
+
+    def _padded(self, points: Points) -> Points:
+        """Zeros behind, where a product quantiser needs a multiple of its width: they change no distance."""
+        lacking = -self.dimensions % PQ_WIDTH if self.kind == "ivf_pq" else 0
+        return np.pad(points, ((0, 0), (0, lacking))) if lacking else points
+
+
+def exact_neighbours(
+    points: Points | Sequence[Points], queries: Points, k: int, *, metric: Metric = "cosine"
+) -> tuple[npt.NDArray[np.float32], Rows]:
+    """The k nearest of each query among all points, read block by block: what `search` of a flat index gives."""
+    near = np.full((len(queries), k), np.nan, np.float32)
+    rows = np.full((len(queries), k), -1, np.int64)
+    start = 0
+    for block in blocks(points):
+        if valid_rows(block).any():
+            part = VectorIndex.train(block[:1], expected=1, kind="flat", metric=metric)
+            part.add(block)
+            found, numbers = part.search(queries, k)
+            near, rows = np.hstack([near, found]), np.hstack([rows, np.where(numbers < 0, -1, numbers + start)])
+            order = np.argsort(-near, axis=1, kind="stable")[:, :k]
+            near, rows = np.take_along_axis(near, order, 1), np.take_along_axis(rows, order, 1)
+        start += len(block)
+    return near, rows
+
+
+def recall_at(found: Rows, wanted: Rows) -> float:
+    """The share of the rows in `wanted` (m, k) that are in the same line of `found`."""
+    hits = sum(len(set(a) & (set(b) - {-1})) for a, b in zip(found.tolist(), wanted.tolist(), strict=True))
+    return hits / max(1, int((wanted >= 0).sum()))
+
+
+def _empty(known: Points, kind: Kind, metric: Metric, lists: int, seed: int) -> Any:
+    faiss = faiss_module()
+    width = known.shape[1]
+    measure = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
+    if kind == "flat":
+        return faiss.IndexIDMap2(faiss.IndexFlat(width, measure))
+    if kind == "hnsw":
+        return faiss.IndexIDMap2(faiss.IndexHNSWFlat(width, HNSW_LINKS, measure))
+    found = kmeans(known, lists, seed=seed, spherical=metric == "cosine", iterations=ROUNDS, sample=POINTS_A_LIST)
+    coarse = faiss.IndexFlat(width, measure)
+    coarse.add(found.centroids)
+    if kind == "ivf":
+        made = faiss.IndexIVFFlat(coarse, width, len(found.centroids), measure)
+    else:
+        made = faiss.IndexIVFPQ(coarse, width, len(found.centroids), width // PQ_WIDTH, 8, measure)
+        made.pq.cp.seed = seed & 0x7FFFFFFF
+        made.pq.cp.min_points_per_centroid = 1
+    # the index's own training finds the centroids there, and trains no more than the product quantiser
+    taken = sample_points(known, PQ_POINTS, seed)
+    made.train(np.resize(taken, (max(len(taken), 1 << 8), width)))
+    made.own_fields = True
+    coarse.this.disown()
+    return made
+
+
+def _inner(index: Any) -> Any:
+    faiss = faiss_module()
+    index = faiss.downcast_index(index)
+    return faiss.downcast_index(index.index) if isinstance(index, faiss.IndexIDMap) else index

@@ -1,0 +1,130 @@
+"""Indexes of every kind against all pairs; what is not a point; the choice of the kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from curate.errors import CurateError
+from curate.select.index import KINDS, VectorIndex, choose_kind, exact_neighbours, memory_of, recall_at
+
+NAN = float("nan")
+LEAST = {"flat": 1.0, "hnsw": 0.9, "ivf": 0.9, "ivf_pq": 0.25}
+
+
+def overlapping(rows: int, width: int, seed: int = 0) -> Any:
+    """Points of fewer dimensions than they have, with noise: neighbours are not separated clusters."""
+    rng = np.random.default_rng(seed)
+    latent = rng.standard_normal((rows, width // 3)) @ rng.standard_normal((width // 3, width))
+    return (latent + 0.3 * rng.standard_normal((rows, width))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def points() -> Any:
+    made = overlapping(4000, 36)
+    made[7], made[11] = 0, NAN
+    return made
+
+
+def all_pairs(points: Any, queries: Any, metric: str, k: int) -> Any:
+    if metric == "cosine":
+        with np.errstate(invalid="ignore"):
+            a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (queries, points))
+        near = a @ b.T
+    else:
+        near = -((queries[:, None] - points[None]) ** 2).sum(2)
+        near[:, ~points.any(1)] = NAN
+    order = np.argsort(-near, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(near, order, 1), order
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_finds_the_neighbours(points: Any, kind: Any, metric: Any) -> None:
+    queries = points[100:160] + 0.1
+    near, wanted = all_pairs(points, queries, metric, 10)
+    index = VectorIndex.build(points, kind=kind, metric=metric)
+    found, rows = index.search(queries, 10)
+    assert index.rows == len(points) and index.kind == kind
+    assert recall_at(rows, wanted) >= LEAST[kind]
+    assert not {7, 11} & set(rows.ravel().tolist())
+    if kind in ("flat", "ivf"):
+        same = rows == wanted
+        assert np.allclose(found[same], near[same], rtol=1e-3, atol=1e-3)
+    if kind == "hnsw":  # its links depend on where blocks end
+        return
+    again = VectorIndex.build([points[:1000], points[1000:]], kind=kind, metric=metric).search(queries, 10)
+    assert again[0].tobytes() == found.tobytes() and again[1].tobytes() == rows.tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_search_can_be_limited_to_some_rows(points: Any, kind: Any) -> None:
+    index = VectorIndex.build(points, kind=kind)
+    among = np.arange(len(points)) % 3 == 1
+    _, rows = index.search(points[:20], 5, among=among)
+    assert set((rows[rows >= 0] % 3).tolist()) == {1}
+    assert (index.search(points[:2], 5, among=np.zeros(len(points), bool))[1] == -1).all()
+
+
+def test_tuning_reaches_the_recall_that_is_asked_for(points: Any) -> None:
+    low = VectorIndex.build(points, kind="ivf", recall=0.5)
+    high = VectorIndex.build(points, kind="ivf", recall=0.99)
+    assert low.effort < high.effort and low.recall is not None and high.recall is not None
+    assert 0.5 <= low.recall < high.recall and high.recall >= 0.99
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_few_and_odd_points(kind: Any) -> None:
+    one = VectorIndex.build(np.array([[3.0, 4, 0]], np.float32), kind=kind)
+    near, rows = one.search(np.array([[3.0, 4, 0], [0, 0, 0], [NAN, 0, 1]], np.float32), 2)
+    assert rows.tolist() == [[0, -1], [-1, -1], [-1, -1]]
+    assert near[0, 0] == pytest.approx(1, abs=1e-5) and np.isnan(near[1:]).all() and np.isnan(near[0, 1])
+    same = VectorIndex.build(np.ones((300, 5), np.float32), kind=kind)
+    found = set(same.search(np.ones((1, 5), np.float32), 300)[1][0].tolist())
+    # a graph over equal points has islands
+    assert len(found - {-1}) >= (30 if kind == "hnsw" else 300)
+
+
+def test_exact_neighbours_are_those_of_a_flat_index(points: Any) -> None:
+    near, rows = exact_neighbours([points[:7], points[7:8], points[8:3000], points[3000:]], points[:30], 4)
+    flat = VectorIndex.build(points, kind="flat").search(points[:30], 4)
+    assert np.array_equal(rows, flat[1]) and np.allclose(near, flat[0], equal_nan=True, atol=1e-6)
+    assert exact_neighbours(points[:3], points[:1], 5)[1][0, 3:].tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "dimensions", "memory", "kind"),
+    [
+        (14_531, 512, 2 << 30, "flat"),
+        (100_000, 384, 2 << 30, "hnsw"),
+        (1_000_000, 384, 2 << 30, "ivf"),
+        (1_000_000, 384, 1 << 30, "ivf_pq"),
+        (14_531, 512, 1 << 24, "ivf_pq"),
+        (0, 8, 0, "flat"),
+    ],
+)
+def test_the_kind_follows_size_and_memory(rows: int, dimensions: int, memory: int, kind: Any) -> None:
+    assert choose_kind(rows, dimensions, memory) == kind
+    assert rows == 0 or kind == "ivf_pq" or memory_of(kind, rows, dimensions) <= memory
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        (np.zeros((3, 4), np.float32), "there is no point"),
+        (np.ones((3,), np.float32), "expected an array of (n, d)"),
+        ([np.ones((3, 4), np.float32), np.ones((3, 2), np.float32)], "dimensions differ: 4 and 2"),
+    ],
+)
+def test_what_cannot_be_indexed_is_told(points: Any, said: str) -> None:
+    with pytest.raises(CurateError) as error:
+        VectorIndex.build(points)
+    assert said in str(error.value)
+
+
+def test_queries_must_have_the_dimensions_of_the_index() -> None:
+    index = VectorIndex.build(np.eye(4, dtype=np.float32))
+    with pytest.raises(CurateError, match="dimensions differ: 4 and 3"):
+        index.search(np.ones((1, 3), np.float32), 1)
