@@ -6,6 +6,7 @@ Global steps collect in workers and resolve in this process. At the end what is 
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ from curate.documents import document_batch
 from curate.errors import CurateError, LedgerError, QuarantineError
 from curate.executors.executor import Executor, WorkerDied
 from curate.files import digest
-from curate.kernels import cache_folder
+from curate.kernels.cache import cache_root, folder_of
 from curate.plan import GlobalStage, MapStage, Phase, Plan
 from curate.progress import Progress
 from curate.resolve import resolve
@@ -184,10 +185,11 @@ def _judged(job: Job) -> bool:
 def compile_kernels(phase: Phase, progress: Progress | None = None) -> None:
     """Run the phase's steps on a two-line document here, so that kernels are compiled once, before workers start.
 
-    A mark in the kernels' cache says that this was done for these steps; then workers load what is compiled.
+    A mark in the kernels' cache says that this was done for these sources; then workers load what is compiled.
     """
     steps: Sequence[Step] = phase.steps if isinstance(phase, MapStage) else [phase.step]
-    mark = cache_folder() / f"{digest([step.kind for step in steps])[:16]}.ready"
+    sources = [folder_of(str(sys.modules[type(step).__module__].__file__)).name for step in steps]
+    mark = cache_root() / "ready" / digest(sources)[:16]
     if mark.exists():
         return
     if progress:

@@ -13,7 +13,8 @@ import unicodedata
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import cache_folder, loop
+from curate.kernels import loop
+from curate.kernels.cache import folder_of
 from curate.kernels.script_names import NAMES, SCRIPTS
 from curate.kernels.unicode import CODE_POINTS, LAST, decode, kept_array
 from curate.text import Bytes, Offsets
@@ -28,7 +29,7 @@ Scripts = npt.NDArray[np.uint8]
 @functools.cache
 def script_table() -> Scripts:
     """The number of each code point's script, or NO_SCRIPT; `CODE_POINTS` entries, read-only."""
-    path = cache_folder() / f"scripts_{unicodedata.unidata_version}.npy"
+    path = folder_of(__file__) / f"scripts_{unicodedata.unidata_version}.npy"
     table = kept_array(path, _make)
     table.flags.writeable = False
     return table

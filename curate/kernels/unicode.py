@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import cache_folder, loop
+from curate.kernels import loop
+from curate.kernels.cache import folder_of
 from curate.text import Bytes
 
 # Beyond this code point no character has a class or a lower case (tags, variation selectors, private use).
@@ -76,7 +77,7 @@ class Tables(NamedTuple):
 @functools.cache
 def tables() -> Tables:
     """The tables of this interpreter; made in half a second, then read from the cache folder."""
-    packed = kept_array(cache_folder() / f"code_points_{unicodedata.unidata_version}.npy", _make)
+    packed = kept_array(folder_of(__file__) / f"code_points_{unicodedata.unidata_version}.npy", _make)
     classes = (packed >> 32).astype(np.uint16)
     word = (packed >> 48).astype(np.uint8)
     made = Tables(classes, word, packed.astype(np.uint32))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from curate.classifiers.transformers_model import INSTALL, model_folder, model_hash
 from curate.errors import MissingAsset
 from curate.files import file_sha256
-from curate.kernels import cache_root
+from curate.kernels.cache import cache_root
 
 # The default needs no network: a package on the index carries its weights. Its code is not used.
 DEFAULT = "smollm2"

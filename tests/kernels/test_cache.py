@@ -38,7 +38,8 @@ def test_an_edited_helper_is_seen_and_an_unchanged_one_is_cached(tmp_path: Path)
     package = tmp_path / "curate"
     (package / "kernels").mkdir(parents=True)
     shutil.copy(ROOT / "curate" / "__init__.py", package)
-    shutil.copy(ROOT / "curate" / "kernels" / "__init__.py", package / "kernels")
+    for name in ("__init__.py", "cache.py", "locator.py"):
+        shutil.copy(ROOT / "curate" / "kernels" / name, package / "kernels")
     (package / "kernels" / "probe.py").write_text(KERNEL)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "CURATE_CACHE": str(tmp_path / "cache")}
 
@@ -53,3 +54,8 @@ def test_an_edited_helper_is_seen_and_an_unchanged_one_is_cached(tmp_path: Path)
         return done.stdout.strip()
 
     assert [run(2), run(2), run(3)] == ["12 0", "12 1", "18 0"]
+    # equal sources elsewhere: another checkout takes what the first compiled
+    shutil.copytree(package, tmp_path / "copy" / "curate")
+    environment["PYTHONPATH"] = str(tmp_path / "copy")
+    package = tmp_path / "copy" / "curate"
+    assert run(3) == "18 1"
