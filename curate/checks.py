@@ -174,6 +174,9 @@ def _assets(pipeline: Pipeline) -> list[Problem]:
             step.assets()
         except MissingAsset as error:
             problems.append(Problem(f"{_where(pipeline, i)}", error.what, error.hint))
+        except ConfigError as error:  # files that it names
+            found = [(f"{p.where}: {p.what}" if p.where else p.what, p.hint) for p in error.problems]
+            problems += [Problem(_where(pipeline, i), what, hint) for what, hint in found]
     return problems
 
 

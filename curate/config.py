@@ -120,6 +120,7 @@ def _build(source: Source, folder: Path, input_folder: Path, problems: list[Prob
     steps = [
         _step(entry, ("steps", i), source, folder, problems) for i, entry in enumerate(_list(source, "steps", problems))
     ]
+    steps = [step and step.behind([before for before in steps[:i] if before]) for i, step in enumerate(steps)]
     # a missing output is told above; the rest of the file is checked all the same
     output = data.get("output", ".")
     checked = _model(Output, {"path": output} if isinstance(output, str) else output, ("output",), source, problems)
@@ -173,9 +174,12 @@ def _step(entry: Any, path: Key, source: Source, folder: Path, problems: list[Pr
 
 
 def _placed(cls: type[Step], key: str, value: Any, folder: Path) -> Any:
-    """The value of a setting; a path that is there is made relative to the working directory."""
+    """The value of a setting; a path is made relative to the working directory, if it may be none only where it is there."""
     if key in cls.PATH_FIELDS and isinstance(value, dict):
         return {name: _placed(cls, key, path, folder) for name, path in value.items()}
+    if key in cls.FILE_FIELDS:
+        paths = value if isinstance(value, list) else [value]
+        return [str(folder / path) if isinstance(path, str) else path for path in paths]
     if key not in cls.PATH_FIELDS or not isinstance(value, str) or not value:
         return value
     # `models/{lang}` stands for a path for each language: what is there is the part before it

@@ -123,9 +123,9 @@ class Plan:
 
 
 def fingerprint_of(phase: Phase) -> Any:
-    """What of a phase decides its output, rules included for global steps."""
+    """What of a phase decides its output, but for rules."""
     if isinstance(phase, GlobalStage):
-        return [phase.fingerprint, phase.step.model_dump(mode="json")]
+        return [phase.fingerprint, phase.step.resolve_fingerprint()]
     return phase.fingerprint
 
 

@@ -18,6 +18,7 @@ import pytest
 from curate.dedup.memory import resolve_here
 from curate.dedup.step import GlobalStep
 from curate.documents import DOCUMENT, FINDINGS_COLUMN, RAW, document_batch
+from curate.select.compare import Aiming, Targeted
 from curate.steps import STEPS, step_class
 from curate.work import with_findings
 
@@ -62,6 +63,10 @@ def sample(kind: str) -> pa.RecordBatch:
 def output_hash(kind: str) -> str:
     """A hash of everything that a step makes of the sample; floats to five digits."""
     step = step_class(kind).model_validate(SETTINGS.get(kind, {}))
+    if isinstance(step, Aiming):
+        step = step.aimed_at_points(vectors(3)[1:])
+    elif isinstance(step, Targeted):
+        step = step.aimed_at(pa.array(TEXTS[:2]))
     batch, collected = sample(kind), {}
     if isinstance(step, GlobalStep):
         collected = dict(step.collect(batch))
@@ -76,12 +81,21 @@ def output_hash(kind: str) -> str:
 
 
 def found(step: GlobalStep, batch: pa.RecordBatch, contributed: pa.Table) -> pa.RecordBatch:
-    """The batch with what the step resolves to, if it applies that; signals that it reads are row numbers."""
+    """The batch with what the step resolves to, if it applies that; signals are row numbers, or vectors made of them."""
     if step.FINDINGS is None:
         return batch
-    signals = {name: [np.arange(batch.num_rows, dtype=np.float64)] for name in step.reads().values()}
+    count = batch.num_rows
+    signals = {
+        name: [vectors(count) if name.endswith(".vector") else np.arange(count, dtype=np.float64)]
+        for name in step.reads().values()
+    }
     texts = lambda _, rows: batch["text"].take(pa.array(rows))  # noqa: E731
     return with_findings(batch, resolve_here(step, [contributed], texts, signals)[0])
+
+
+def vectors(count: int) -> np.ndarray:
+    """(count, 4) float32."""
+    return np.cos(np.arange(1, count + 1)[:, None] * np.arange(1, 5)).astype(np.float32)
 
 
 def _rounded(value: Any) -> Any:

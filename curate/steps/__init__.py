@@ -31,6 +31,7 @@ STEPS = {
     "embed": ("curate.select.embed", "Embed"),
     "choose": ("curate.select.by_signal", "Choose"),
     "longest_k": ("curate.select.by_signal", "LongestK"),
+    "got_d": ("curate.select.got_d", "GotD"),
     "random_k": ("curate.select.by_signal", "RandomK"),
     "minhash": ("curate.dedup.minhash", "MinhashDedup"),
 }

@@ -6,7 +6,7 @@ evaluates the rules afterwards. A document on which a step fails gets a message 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import pyarrow as pa
@@ -57,6 +57,8 @@ class Step(BaseModel):
     RULE_FIELDS: ClassVar[frozenset[str]] = frozenset({"preset", "rules"})
     #: settings that may be the path of a file, relative to the pipeline file
     PATH_FIELDS: ClassVar[frozenset[str]] = frozenset()
+    #: settings that are paths or patterns of files, nothing else, likewise relative
+    FILE_FIELDS: ClassVar[frozenset[str]] = frozenset()
     #: whether the step reads `content` (raw pages) rather than `text`
     reads_raw: ClassVar[bool] = False
     #: whether the step, which reads no text, may stand before the one that makes text of pages
@@ -109,6 +111,10 @@ class Step(BaseModel):
     def assets(self) -> dict[str, str]:
         """Name -> content hash (or version) of the models and lists that this step reads. Raises MissingAsset."""
         return {}
+
+    def behind(self, earlier: Sequence[Step]) -> Self:
+        """This step, told of those before it in the file: a selector embeds its target as the pool was embedded."""
+        return self
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """A batch of documents -> the same rows in the same order, with columns added or `text` changed.
