@@ -10,6 +10,7 @@ import polars as pl
 from curate.errors import CurateError
 from curate.ledger import Ledger
 from curate.report.texts import texts
+from curate.steps.bounds import settled
 
 PASSED, FAILED, UNKNOWN = "ok  ", "FAIL", "null"
 
@@ -104,13 +105,20 @@ def _signals(step: str, signals: dict[str, Any], rules: list[tuple[str, str]], r
     yield f"{step}"
     width = max(len(name) for name in signals)
     results = {rule: _holds(sql, row) for rule, sql in rules}
-    texts = dict(rules)
+    texts = {rule: settled(sql, lambda column: _value(row, column)) for rule, sql in rules}
     for name, value in signals.items():
         mark = results.get(name, "    ")
         yield f"  {mark} {name:{width}}  {_shown(value):>12}  {texts.get(name, '')}".rstrip()
     for rule, mark in results.items():
         if rule not in signals:
             yield f"  {mark} {texts[rule]}"
+
+
+def _value(row: dict[str, Any], column: str) -> str | None:
+    """The signal `struct.field` of a document."""
+    struct, _, field = column.partition(".")
+    found: str | None = (row.get(struct) or {}).get(field)
+    return found
 
 
 def _holds(sql: str, row: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from curate.files import read_json
 from curate.plan import GlobalStage, MapStage, Phase, Plan
+from curate.steps.bounds import brief
 from curate.store import Place
 
 
@@ -27,7 +28,7 @@ def lines(plan: Plan) -> Iterator[str]:
         if isinstance(phase, MapStage):
             for step in phase.steps:
                 for rule, sql in step.rule_table().items():
-                    shown = sql if rule == sql else f"{rule}: {sql}"
+                    shown = sql if rule == sql else f"{rule}: {brief(sql)}"
                     yield f"           keep {shown}"
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from curate.errors import ConfigError, Problem
 from curate.settings import ExecutorSettings, InputEntry, Output
 from curate.steps import STEPS, step_class
-from curate.steps.step import Bound, Step
+from curate.steps.bounds import Bound, brief
+from curate.steps.step import Step
 from curate.yaml_source import nearest
 
 
@@ -51,7 +52,7 @@ def describe(name: str) -> Iterator[str]:
     for preset, bounds in cls.PRESETS.items():
         yield ""
         yield f"preset {preset}"
-        yield from (f"  {bound.sql(f'{name}.{signal}')}" for signal, bound in bounds.items())
+        yield from (f"  {brief(bound.sql(f'{name}.{signal}'))}" for signal, bound in bounds.items())
 
 
 def _default(info: Any) -> str:

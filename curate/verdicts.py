@@ -6,6 +6,7 @@ QUARANTINED, the first `step` that failed, its failed rules (`rule`), and those 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from curate.steps.bounds import pruned
 from curate.steps.step import Step
 
 KEPT, DROPPED, QUARANTINED = 0, 1, 2
@@ -49,14 +51,24 @@ def judge(signals: pa.Table, steps: Sequence[Step]) -> tuple[pa.Table, dict[str,
     tables = {step.name: step.rule_table() for step in steps}
     keys = {(name, rule): f"{i}.{j}" for i, name in enumerate(tables) for j, rule in enumerate(tables[name])}
     alive = pl.col("error").is_null()
+    present = functools.cache(lambda column: _languages(frame, column))
     passed = frame.select(
         "row", "error", "error_step",
-        *(pl.sql_expr(tables[name][rule]).cast(pl.Boolean).alias(key) for (name, rule), key in keys.items()),
+        *(
+            pl.sql_expr(pruned(tables[name][rule], present)).cast(pl.Boolean).alias(key)
+            for (name, rule), key in keys.items()
+        ),
     )  # fmt: skip
     failed = {key: alive & ~pl.col(key).fill_null(False) for key in keys.values()}
     verdict = passed.select("row", *_fate(tables, keys, failed))
     counts = _counts(passed, verdict, tables, keys, failed)
     return verdict.to_arrow().cast(SCHEMA), counts
+
+
+def _languages(frame: pl.DataFrame, column: str) -> set[str | None]:
+    """The languages in a signal such as `quality.lang`."""
+    struct, _, field = column.partition(".")
+    return set(frame[struct].struct.field(field).unique())
 
 
 def _fate(tables: Mapping[str, Mapping[str, str]], keys: dict, failed: Mapping[str, pl.Expr]) -> list[pl.Expr]:

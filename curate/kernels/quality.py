@@ -5,10 +5,12 @@ Fractions are of counts; 0/0 is 0. A symbol is what `unicode.SYMBOL` says; `char
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from curate.kernels import inlined, loop
 from curate.kernels.affixes import Classes, previous
@@ -31,6 +33,7 @@ from curate.kernels.hashing import encode
 from curate.kernels.lines import ellipses, ends_with_ellipsis, sentences, strip
 from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, scan_line
 from curate.kernels.unicode import ALNUM, ALPHA, DIGIT, LOWER, SPACE, SYMBOL, TERMINAL, UPPER, decode, tables
+from curate.kernels.word_set import hash_set, is_in, word_hash
 from curate.kernels.words import Words, alike_of
 from curate.text import Bytes, Offsets
 
@@ -50,20 +53,25 @@ COLUMNS = (*CHARACTERS, *LINES, *WORDS)
 _LINES_AT = len(CHARACTERS)
 _WORDS_AT = _LINES_AT + len(LINES)
 _BULLET, _MINUS, _ELLIPSIS = 0x2022, 0x2D, 0x2026
-_STOP_SLOTS = 1024
+_HIGH, _0 = np.uint64(0x8080808080808080), np.uint64(0)
+_NO_SALT = np.uint64(0x9E3779B97F4A7C15)
 _COUNTED = ("chars", "narrow", "digits", "upper", "small", "spaces", "sharps", "newlines", "stops")
 # bytes counted before a counter of a byte may be full
 _BLOCK = 255
-_HIGH, _0 = np.uint64(0x8080808080808080), np.uint64(0)
 
 
 def quality_signals(
-    data: Bytes, offsets: Offsets, words: Words, stop_words: Sequence[str], short_line_length: int = 30
+    data: Bytes,
+    offsets: Offsets,
+    words: Words,
+    stop_words: Mapping[str, Sequence[str]],
+    languages: pa.Array | None = None,
+    short_line_length: int = 30,
 ) -> Signals:
     """The signals of n texts, n x `COLUMNS` float64.
 
-    `stop_words` are lower-case and match words as they stand; at most 512. A line is short if it has at most
-    `short_line_length` characters.
+    `stop_words` (language -> words) are lower-case and match words as they stand; `languages` names that of each text,
+    `` if it is absent. A line is short if it has at most `short_line_length` characters.
     """
     texts = len(offsets) - 1
     signals = np.zeros((texts, len(COLUMNS)))
@@ -77,25 +85,32 @@ def quality_signals(
     _characters(data, offsets, table.classes, np.zeros(len(_COUNTED), np.int64), marks, signals)
     _lines(data, offsets, *words, table.classes, short_line_length, marks, keys, signals)
     ids, count = np.empty(power_of_two(2 * most_words + 2), np.uint32), np.empty(most_words + 1, np.uint32)
+    stops, salts = _stop_table(stop_words, texts, languages)
     _words(
-        data, *words, *alike_of(data, words), table.classes, table.lower, _stop_table(stop_words), folded,
+        data, *words, *alike_of(data, words), table.classes, table.lower, stops, salts, folded,
         logarithms(), marks, keys, ids, count, signals,
     )  # fmt: skip
     return signals
 
 
-def _stop_table(stop_words: Sequence[str]) -> Hashes:
-    """An open table of the hashes of the stop words."""
-    table = np.zeros(_STOP_SLOTS, np.uint64)
-    for word in stop_words:
-        raw = np.frombuffer(word.encode(), np.uint8)
-        value = int(hash_range(raw, 0, len(raw)))
-        slot = value & (_STOP_SLOTS - 1)
-        while table[slot] not in (0, value):
-            slot = (slot + 1) & (_STOP_SLOTS - 1)
-        table[slot] = value
-    table.flags.writeable = False
-    return table
+def _stop_table(
+    stop_words: Mapping[str, Sequence[str]], texts: int, languages: pa.Array | None
+) -> tuple[Hashes, Hashes]:
+    """(one table of all stop words, hashed with a salt of their language; the salt of each text)."""
+    table, salt = _salted(tuple((code, tuple(words)) for code, words in stop_words.items()))
+    if languages is None:
+        return table, np.zeros(texts, np.uint64)
+    codes = languages.dictionary_encode()
+    # a language without stop words has a salt that no list has
+    salts = np.array([salt.get(code, _NO_SALT) for code in codes.dictionary.to_pylist()], np.uint64)
+    return table, salts[codes.indices.to_numpy(zero_copy_only=False)]
+
+
+@functools.lru_cache(8)
+def _salted(lists: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[Hashes, dict[str, int]]:
+    """(the table of stop words, language -> salt; 0 for the list of all languages)."""
+    salt = {code: word_hash(code.encode()) if code else 0 for code, _ in lists}
+    return hash_set(word_hash(word.encode()) ^ salt[code] for code, words in lists for word in words), salt
 
 
 @loop
@@ -286,6 +301,7 @@ def _words(
     classes: Classes,
     lower: npt.NDArray[np.uint32],
     stop_words: Hashes,
+    salts: Hashes,
     folded: Bytes,
     logarithms: Signals,
     marks: npt.NDArray[np.int64],
@@ -329,7 +345,7 @@ def _words(
                     count[groups] = 0
                     groups += 1
                 count[ids[slot]] += np.uint32(often)
-            if not any_of & UPPER and _is_in(stop_words, value):
+            if not any_of & UPPER and is_in(stop_words, value ^ salts[text]):
                 total += often
                 distinct += 1
         row = signals[text, _WORDS_AT:]
@@ -346,11 +362,3 @@ def _words(
             row[2] = letters / words
             row[7] = groups / words
             row[8] = entropy(count, groups, words, logarithms)
-
-
-@inlined
-def _is_in(stop_words: Hashes, value: np.uint64) -> bool:
-    slot = np.int64(value & np.uint64(_STOP_SLOTS - 1))
-    while stop_words[slot] != _0 and stop_words[slot] != value:
-        slot = (slot + 1) & (_STOP_SLOTS - 1)
-    return stop_words[slot] == value

@@ -12,6 +12,7 @@ import yaml
 
 from curate.report.markup import counted, share, size
 from curate.report.meanings import Meaning, meanings
+from curate.steps.bounds import brief
 
 #: a language is named in the front matter from this share of the kept documents on
 NAMED_SHARE = 0.005
@@ -127,7 +128,7 @@ def _details(manifest: Mapping[str, Any], step: Mapping[str, Any], meaning: Mean
     """What a step does and its rules with what failed them; nothing for a step without either."""
     rules = [rule for rule in manifest["rules"] if rule["step"] == step["name"]]
     words = " ".join(filter(None, [meaning.purpose, f"Source: {meaning.source}." if meaning.source else ""]))
-    rows = [[_code(rule["sql"]), f"{step['rules'].get(rule['rule'], 0):,}"] for rule in rules]
+    rows = [[_code(brief(rule["sql"])), f"{step['rules'].get(rule['rule'], 0):,}"] for rule in rules]
     table = _table(("rule that keeps a document", "documents that fail it"), rows, numbers=(1,)) if rows else ""
     if not words and not table:
         return []

@@ -11,6 +11,7 @@ from curate.report.facts import Cluster, Duplicates, Example, Rule
 from curate.report.histograms import Histogram
 from curate.report.markup import bar, code, counted, folded, note, number, prose, section, table, text
 from curate.report.meanings import Meaning
+from curate.steps.bounds import brief
 
 
 def rules(found: Sequence[Rule], manifest: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> str:
@@ -39,7 +40,7 @@ def _rule(rule: Rule, came: int, meaning: Meaning) -> str:
     meant = f"<br><small>{prose(words)}</small>" if words else ""
     shown = folded(f"{counted(len(rule.examples), 'example')} of what it dropped", examples) if examples else ""
     return (
-        f'<div class="rule"><div>{code(rule.sql)}{meant}</div><div><div class="figures">{figures}</div>'
+        f'<div class="rule"><div>{code(brief(rule.sql))}{meant}</div><div><div class="figures">{figures}</div>'
         f"{bar([('dropped', rule.decided)], came)}</div></div>{shown}\n"
     )
 

@@ -19,6 +19,7 @@ STEPS = {
     "quality": ("curate.steps.quality", "Quality"),
     "redpajama": ("curate.steps.redpajama", "RedPajama"),
     "dolma": ("curate.steps.dolma", "Dolma"),
+    "setu": ("curate.steps.setu", "Setu"),
     "flagged_words": ("curate.steps.flagged_words", "FlaggedWords"),
     "classifier": ("curate.steps.classifier", "Classifier"),
     "ensemble": ("curate.classifiers.ensemble", "Ensemble"),

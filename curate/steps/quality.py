@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field, field_validator
 
-from curate.steps.step import Bound, Filter, Signal, bounded
+from curate.errors import MissingAsset
+from curate.steps.by_language import ByLanguage, canonical, fineweb2, fineweb2_bounds
+from curate.steps.step import Bound, Signal, bounded
+from curate.steps.word_lists import content_hash, stop_word_file, stop_word_lists
 from curate.text import buffers
 
 GOPHER_STOP_WORDS = ["the", "be", "to", "of", "and", "that", "have", "with"]
@@ -32,16 +36,21 @@ _FINEWEB = {
     "char_dup_frac": Bound(max=0.01),
     "newline_ratio": Bound(max=0.3),
 }
+_OF_FINEWEB2 = "fineweb2"
 
 
 @bounded
-class Quality(Filter):
-    """Drop documents that do not read like prose: too short or long, symbols, lists, boilerplate, no stop words."""
+class Quality(ByLanguage):
+    """Drop documents that do not read like prose: too short or long, symbols, lists, boilerplate, no stop words.
+
+    The preset `fineweb2` has bounds and stop words for 186 languages, by the language of each document (`language` before
+    this step finds it); documents in other languages are held to the bounds alone that are the same for all.
+    """
 
     kind: ClassVar[str] = "quality"
     source: ClassVar[str] = (
         "Gopher (arXiv 2112.11446), C4 (Raffel et al. 2020), FineWeb (arXiv 2406.17557), DCLM (arXiv 2406.11794), "
-        "RedPajama-V2 (arXiv 2411.12372); counted as datatrove 0.10 does"
+        "RedPajama-V2 (arXiv 2411.12372), FineWeb-2 (arXiv 2506.20920) and its released configurations; counted as datatrove 0.10 does"
     )
     SIGNALS: ClassVar[Mapping[str, Signal]] = {
         "char_count": Signal(_COUNT, "characters (code points)"),
@@ -85,31 +94,92 @@ class Quality(Filter):
         # RefinedWeb's rules as DCLM-baseline applies them: occurrences of stop words count, not different ones
         "dclm": {name: bound for name, bound in _GOPHER.items() if name != "stop_word_count"}
         | {"stop_word_total": Bound(min=2)},
+        _OF_FINEWEB2: _GOPHER
+        | fineweb2_bounds("quality")
+        | {
+            "char_dup_frac": Bound(max=0.1),
+            "stop_word_count": Bound(by={code: Bound(min=2) for code in fineweb2()}),
+        },
     }
-    RULE_FIELDS: ClassVar[frozenset[str]] = frozenset({"preset", "rules"})
 
     preset: str | list[str] = Field(
         "gopher",
-        description="named bounds, the later override the earlier: gopher, c4, c4_datatrove, fineweb, fineweb_paper, dclm",
+        description="named bounds, the later override the earlier: gopher, c4, c4_datatrove, fineweb, fineweb_paper, "
+        "dclm, fineweb2",
     )
-    stop_words: list[str] = Field(GOPHER_STOP_WORDS, description="frequent words of the language, in lower case")
+    stop_words: list[str] | dict[str, list[str]] | str | None = Field(
+        None,
+        description="frequent words, in lower case: written out, or by language; `fineweb2`, `stopwordsiso` or a JSON file "
+        "of lists by language. Absent: Gopher's eight English words, with the preset fineweb2 its own",
+    )
     short_line_length: int = Field(30, ge=0, description="the most characters of a short line")
+
+    PATH_FIELDS: ClassVar[frozenset[str]] = frozenset({"stop_words"})
 
     @field_validator("stop_words")
     @classmethod
-    def _lower_case(cls, words: list[str]) -> list[str]:
-        if len(words) > 512:
-            raise ValueError(f"at most 512 stop words, got {len(words)}")
-        if strange := [word for word in words if word != word.lower() or not word]:
+    def _lower_case(
+        cls, words: list[str] | dict[str, list[str]] | str | None
+    ) -> list[str] | dict[str, list[str]] | str | None:
+        if isinstance(words, str) or words is None:
+            return words
+        listed = words if isinstance(words, list) else [word for own in words.values() for word in own]
+        if strange := [word for word in listed if word != word.lower() or not word]:
             raise ValueError(f"stop words must be lower-case, got {', '.join(map(repr, strange[:5]))}")
         return words
+
+    @property
+    def by_language(self) -> bool:
+        """Whether bounds or stop words are chosen by each document's own language."""
+        return super().by_language or not (self.language or isinstance(self._stop_words(), list))
+
+    def _stop_words(self) -> list[str] | dict[str, list[str]] | str:
+        """The setting, or what the preset brings."""
+        if self.stop_words is not None:
+            return self.stop_words
+        presets = [self.preset] if isinstance(self.preset, str) else self.preset
+        return _OF_FINEWEB2 if _OF_FINEWEB2 in presets else GOPHER_STOP_WORDS
+
+    def stop_lists(self) -> dict[str, list[str]]:
+        """Language -> its stop words; `` for those of all. Raises MissingAsset."""
+        words = self._stop_words()
+        if words == _OF_FINEWEB2:
+            words = {code: settings["stop_words"] for code, settings in fineweb2().items()}
+        elif isinstance(words, str):
+            words = _read(self.name, words)
+        if isinstance(words, list):
+            return {"": words}
+        lists = {canonical(code): own for code, own in words.items()}
+        return {"": lists.get(self.language, [])} if self.language else lists
+
+    def assets(self) -> dict[str, str]:
+        """The hash of the file of stop words."""
+        words = self._stop_words()
+        if not isinstance(words, str) or words == _OF_FINEWEB2:
+            return {}
+        if self.language and not self.stop_lists()[""]:
+            raise MissingAsset(
+                self.name, f"`{words}` has no stop words for {self.language}", "write some out in `stop_words`"
+            )
+        return {"stop_words": content_hash([stop_word_file(self.name, words)])}
+
+    def fingerprint(self) -> dict[str, Any]:
+        """As of every step, with the stop words that a preset brings."""
+        found = super().fingerprint()
+        return {**found, "settings": {**found["settings"], "stop_words": self.stop_lists()}}
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Add the signals of each text; a null text is an empty one."""
         from curate.kernels.quality import COLUMNS, quality_signals
         from curate.kernels.words import words_of
 
-        text = batch.column("text")
+        text, lists = batch.column("text"), self.stop_lists()
         data, offsets = buffers(text)
-        values = quality_signals(data, offsets, words_of(text), self.stop_words, self.short_line_length)
-        return self.with_signals(batch, **{name: values[:, place] for place, name in enumerate(COLUMNS)})
+        languages = None if list(lists) == [""] else self.languages(batch)
+        values = quality_signals(data, offsets, words_of(text), lists, languages, self.short_line_length)
+        return self.with_language(batch, **{name: values[:, place] for place, name in enumerate(COLUMNS)})
+
+
+@functools.lru_cache(8)
+def _read(where: str, source: str) -> list[str] | dict[str, list[str]]:
+    return stop_word_lists(where, source)

@@ -8,19 +8,24 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import Field
 
-from curate.steps.step import Bound, Filter, Signal, bounded
+from curate.steps.by_language import ByLanguage, fineweb2_bounds
+from curate.steps.step import Bound, Signal, bounded
 from curate.text import buffers
 
 _FRACTION = pa.float64()
 
 
 @bounded
-class Repetition(Filter):
-    """Drop documents that repeat themselves: duplicate lines and paragraphs, frequent and repeated n-grams of words."""
+class Repetition(ByLanguage):
+    """Drop documents that repeat themselves: duplicate lines and paragraphs, frequent and repeated n-grams of words.
+
+    The preset `fineweb2` has bounds for 186 languages, by the language of each document, and none for others.
+    """
 
     kind: ClassVar[str] = "repetition"
     source: ClassVar[str] = (
-        "Rae et al. 2021, arXiv 2112.11446, table A1; counted as datatrove 0.10 GopherRepetitionFilter"
+        "Rae et al. 2021, arXiv 2112.11446, table A1; counted as datatrove 0.10 GopherRepetitionFilter; FineWeb-2 "
+        "(arXiv 2506.20920) and its released configurations"
     )
     SIGNALS: ClassVar[Mapping[str, Signal]] = {
         "char_count": Signal(pa.int32(), "characters (code points) of the text"),
@@ -57,9 +62,13 @@ class Repetition(Filter):
             "dup_9gram_char_frac": Bound(max=0.11),
             "dup_10gram_char_frac": Bound(max=0.10),
         },
+        # without tests of paragraphs; its bound on characters of duplicate lines is `quality.char_dup_frac`
+        "fineweb2": {"char_count": Bound(min=1), **fineweb2_bounds("repetition")},
     }
 
-    preset: str | list[str] = Field("gopher", description="named bounds, the later override the earlier: gopher")
+    preset: str | list[str] = Field(
+        "gopher", description="named bounds, the later override the earlier: gopher, fineweb2"
+    )
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Add the signals of each text; a null text is an empty one."""
@@ -69,4 +78,4 @@ class Repetition(Filter):
         text = batch.column("text")
         data, offsets = buffers(text)
         values = repetition_signals(data, offsets, words_of(text))
-        return self.with_signals(batch, **{name: values[:, place] for place, name in enumerate(COLUMNS)})
+        return self.with_language(batch, **{name: values[:, place] for place, name in enumerate(COLUMNS)})

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from curate.documents import set_column
+from curate.steps.bounds import Bound as Bound
 
 
 class Signal(NamedTuple):
@@ -20,22 +21,6 @@ class Signal(NamedTuple):
 
     type: pa.DataType
     meaning: str
-
-
-class Bound(BaseModel):
-    """The range that keeps a document: `min <= signal <= max`, both inclusive; an absent side is open."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min: float | None = None
-    max: float | None = None
-
-    def sql(self, signal: str) -> str:
-        """The rule as an SQL expression over `signal`."""
-        sides = [f"{signal} >= {self.min:g}"] if self.min is not None else []
-        if self.max is not None:
-            sides.append(f"{signal} <= {self.max:g}")
-        return " AND ".join(sides) or "TRUE"
 
 
 class Step(BaseModel):
@@ -97,7 +82,7 @@ class Step(BaseModel):
             if own is False:
                 table.pop(signal, None)
             elif isinstance(own, Bound):
-                table[signal] = table.get(signal, Bound()).model_copy(update=own.model_dump(exclude_unset=True))
+                table[signal] = table.get(signal, Bound()).overridden(own)
         return table
 
     def fingerprint(self) -> dict[str, Any]:

@@ -38,15 +38,30 @@ def stop_word_file(where: str, source: str) -> Path:
 @functools.lru_cache(16)
 def stop_words(where: str, source: str, language: str) -> tuple[str, ...]:
     """The stop words of a language from a list with a word a line, or from JSON: language -> words. As they stand."""
-    path = stop_word_file(where, source)
-    try:
-        content = path.read_text("utf-8")
-        by_language = json.loads(content) if path.suffix == ".json" else {language: content.split()}
-    except ValueError as error:
-        raise MissingAsset(where, f"`{path}` cannot be read: {error}", "a list is UTF-8 text, or JSON") from error
+    by_language = _lists(where, source)
+    if isinstance(by_language, list):
+        return tuple(by_language)
     if language not in by_language:
         raise MissingAsset(where, f"`{source}` has no stop words for {language}", f"it has {', '.join(by_language)}")
     return tuple(by_language[language])
+
+
+def stop_word_lists(where: str, source: str) -> list[str] | dict[str, list[str]]:
+    """Stop words in lower case: one list for all languages, or language -> words. Raises MissingAsset."""
+    found = _lists(where, source)
+    if isinstance(found, list):
+        return [word.lower() for word in found]
+    return {code: [word.lower() for word in words] for code, words in found.items()}
+
+
+def _lists(where: str, source: str) -> list[str] | dict[str, list[str]]:
+    path = stop_word_file(where, source)
+    try:
+        content = path.read_text("utf-8")
+        found: list[str] | dict[str, list[str]] = json.loads(content) if path.suffix == ".json" else content.split()
+    except ValueError as error:
+        raise MissingAsset(where, f"`{path}` cannot be read: {error}", "a list is UTF-8 text, or JSON") from error
+    return found
 
 
 class Domains(NamedTuple):

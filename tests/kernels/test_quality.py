@@ -92,7 +92,7 @@ def check(texts: list[str]) -> None:
     data, offsets = buffers(pa.array(texts, pa.string()))
     words = split_words(data, offsets)
     raw = bytes(data)
-    signals = quality_signals(data, offsets, words, STOP)
+    signals = quality_signals(data, offsets, words, {"": STOP})
     for place, text in enumerate(texts):
         own = range(words.first[place], words.first[place + 1])
         pieces = [raw[words.start[w] : words.stop[w]].decode() for w in own]
@@ -125,7 +125,7 @@ def check(texts: list[str]) -> None:
 )
 def test_known_answers(text: str, signal: str, value: float) -> None:
     data, offsets = buffers(pa.array([text]))
-    signals = quality_signals(data, offsets, split_words(data, offsets), STOP)
+    signals = quality_signals(data, offsets, split_words(data, offsets), {"": STOP})
     assert signals[0, COLUMNS.index(signal)] == pytest.approx(value, abs=1e-15)
 
 
