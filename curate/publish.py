@@ -159,7 +159,7 @@ def _made(
     """The facts (rows, bytes, sha256) of each task's file; only what the store lacks is written."""
     folder = Path(plan.store, "published")
     waiting = [i for i, key in enumerate(keys) if not (folder / key[:20] / "receipt.json").exists()]
-    if sum(tasks[i].documents for i in waiting) <= WRITTEN_HERE:
+    if len(waiting) == 1 or sum(tasks[i].documents for i in waiting) <= WRITTEN_HERE:
         executor = Here()
     for _ in range(TRIES):
         died = []
