@@ -9,13 +9,18 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.steps.bounds import pruned
 from curate.steps.step import Step
+
+Masks = npt.NDArray[np.bool_]
 
 KEPT, DROPPED, QUARANTINED = 0, 1, 2
 
@@ -47,22 +52,25 @@ def judge(signals: pa.Table, steps: Sequence[Step]) -> tuple[pa.Table, dict[str,
         The verdict table, and counts: `in`, `kept`, `dropped`, `quarantined`, and for each step `dropped`,
         `quarantined` and `rules`: rule -> how many documents failed it, whether or not it decided their fate.
     """
-    frame = pl.DataFrame(pl.from_arrow(signals))
     tables = {step.name: step.rule_table() for step in steps}
-    keys = {(name, rule): f"{i}.{j}" for i, name in enumerate(tables) for j, rule in enumerate(tables[name])}
-    alive = pl.col("error").is_null()
+    rules = [_Rule(place, *rule) for place, table in enumerate(tables.values()) for rule in table.items()]
+    error = signals["error"].is_valid().to_numpy()
+    frame = pl.DataFrame(pl.from_arrow(signals))
     present = functools.cache(lambda column: _languages(frame, column))
-    passed = frame.select(
-        "row", "error", "error_step",
-        *(
-            pl.sql_expr(pruned(tables[name][rule], present)).cast(pl.Boolean).alias(key)
-            for (name, rule), key in keys.items()
-        ),
-    )  # fmt: skip
-    failed = {key: alive & ~pl.col(key).fill_null(False) for key in keys.values()}
-    verdict = passed.select("row", *_fate(tables, keys, failed))
-    counts = _counts(passed, verdict, tables, keys, failed)
-    return verdict.to_arrow().cast(SCHEMA), counts
+    passed, null = _evaluated(frame, [pruned(rule.sql, present) for rule in rules])
+    failed = ~passed & ~error[:, None]
+    # the step of the first rule that failed decides; -1: none did
+    steps_of = np.array([rule.step for rule in rules], np.int16)
+    first = np.where(failed.any(axis=1), steps_of[failed.argmax(axis=1)], -1) if rules else np.full(len(error), -1)
+    decisive = failed & (steps_of == first[:, None])
+    names = [rule.name for rule in rules]
+    fate = np.where(error, QUARANTINED, np.where(first >= 0, DROPPED, KEPT)).astype(np.int8)
+    decided = pa.array([*tables, None], pa.string()).take(pa.array(np.where(first < 0, len(tables), first)))
+    step = pc.if_else(pa.array(error), signals["error_step"], decided)
+    verdict = pa.table(
+        [signals["row"], fate, step, _listed(names, decisive), _listed(names, decisive & null)], schema=SCHEMA
+    )
+    return verdict, _counts(verdict, tables, rules, failed.sum(axis=0))
 
 
 def _languages(frame: pl.DataFrame, column: str) -> set[str | None]:
@@ -71,54 +79,51 @@ def _languages(frame: pl.DataFrame, column: str) -> set[str | None]:
     return set(frame[struct].struct.field(field).unique())
 
 
-def _fate(tables: Mapping[str, Mapping[str, str]], keys: dict, failed: Mapping[str, pl.Expr]) -> list[pl.Expr]:
-    step: Any = pl.when(pl.col("error").is_not_null()).then(pl.col("error_step"))
-    rule: Any = pl.when(pl.col("error").is_not_null()).then(pl.lit([], pl.List(pl.String)))
-    null: Any = rule
-    for name, rules in tables.items():
-        if rules:
-            own = [keys[name, rule] for rule in rules]
-            any_failed = pl.any_horizontal([failed[key] for key in own])
-            step = step.when(any_failed).then(pl.lit(name))
-            rule = rule.when(any_failed).then(_listed(rules, [failed[key] for key in own]))
-            null = null.when(any_failed).then(_listed(rules, [pl.col(key).is_null() for key in own]))
-    step = step.otherwise(None).cast(pl.String)
-    quarantined = pl.col("error").is_not_null().cast(pl.Int8) * QUARANTINED
-    fate = pl.when(pl.col("error").is_not_null()).then(quarantined).otherwise(step.is_not_null().cast(pl.Int8))
-    empty = pl.lit([], pl.List(pl.String))
-    return [
-        fate.cast(pl.Int8).alias("fate"),
-        step.alias("step"),
-        rule.otherwise(empty).alias("rule"),
-        null.otherwise(empty).alias("null_rules"),
-    ]
+class _Rule(NamedTuple):
+    """A rule, and the place of its step."""
+
+    step: int
+    name: str
+    sql: str
 
 
-def _listed(names: Mapping[str, str], masks: Sequence[pl.Expr]) -> pl.Expr:
-    """A list column of the names whose mask is true."""
-    return pl.concat_list(
-        [pl.when(mask).then(pl.lit(name)).otherwise(None) for name, mask in zip(names, masks, strict=True)]
-    ).list.drop_nulls()
+def _evaluated(frame: pl.DataFrame, expressions: Sequence[str]) -> tuple[Masks, Masks]:
+    """(n, rules) whether a row passes, and whether the rule is NULL there; NULL passes nothing."""
+    held = frame.select(pl.sql_expr(rule).cast(pl.Boolean).alias(str(i)) for i, rule in enumerate(expressions))
+    passed, null = np.zeros((2, frame.height, len(expressions)), np.bool_)
+    for i in range(len(expressions)):
+        # an expression of constants alone is one value, not one a row
+        passed[:, i] = held[str(i)].fill_null(False).to_numpy()
+        null[:, i] = held[str(i)].is_null().to_numpy()
+    return passed, null
+
+
+def _listed(names: Sequence[str], chosen: Masks) -> pa.Array:
+    """For each row the names that are chosen there. Rows are few in kind: each kind is made once."""
+    kinds, kind = np.unique(np.packbits(chosen, axis=1), axis=0, return_inverse=True)
+    masks = np.unpackbits(kinds, axis=1, count=len(names)).astype(np.bool_) if len(kinds) else chosen
+    lists = [[name for name, there in zip(names, mask, strict=True) if there] for mask in masks]
+    return pa.array(lists, pa.list_(pa.string())).take(pa.array(kind.reshape(-1)))
 
 
 def _counts(
-    passed: pl.DataFrame, verdict: pl.DataFrame, tables: Mapping[str, Mapping[str, str]], keys: dict, failed: Mapping
+    verdict: pa.Table, tables: Mapping[str, Mapping[str, str]], rules: Sequence[_Rule], fails: Sequence[int]
 ) -> dict[str, Any]:
-    fates = dict(verdict["fate"].value_counts().iter_rows())
-    decided = {(s, f): n for s, f, n in verdict.group_by("step", "fate").len().iter_rows()}
-    fails = passed.select([failed[key].sum().alias(key) for key in keys.values()]).to_dicts()[0] if keys else {}
+    grouped = verdict.group_by(["step", "fate"]).aggregate([([], "count_all")]).to_pylist()
+    decided = {(row["step"], row["fate"]): row["count_all"] for row in grouped}
     steps = {
         name: {
             "dropped": decided.get((name, DROPPED), 0),
             "quarantined": decided.get((name, QUARANTINED), 0),
-            "rules": {rule: int(fails[keys[name, rule]]) for rule in rules},
+            "rules": {rule.name: int(n) for rule, n in zip(rules, fails, strict=True) if rule.step == place},
         }
-        for name, rules in tables.items()
+        for place, name in enumerate(tables)
     }
     if reading := decided.get(("read", QUARANTINED), 0):
         steps = {"read": {"dropped": 0, "quarantined": reading, "rules": {}}, **steps}
     names = ((KEPT, "kept"), (DROPPED, "dropped"), (QUARANTINED, "quarantined"))
-    return {"in": verdict.height, **{name: int(fates.get(fate, 0)) for fate, name in names}, "steps": steps}
+    sums = {name: sum(n for (_, found), n in decided.items() if found == fate) for fate, name in names}
+    return {"in": verdict.num_rows, **sums, "steps": steps}
 
 
 def names_in(rule: str) -> set[str]:

@@ -75,7 +75,7 @@ class Histogram:
 
 def limits(sql: str, signal: str) -> list[Limit]:
     """The bounds that the rule `sql` puts on `signal` (`step.field`); none where a broken one need not fail the rule."""
-    if re.search(r"\b(OR|NOT|CASE)\b", sql, re.IGNORECASE):
+    if signal not in sql or re.search(r"\b(OR|NOT|CASE)\b", sql, re.IGNORECASE):
         return []
     name = rf"(?<![\w.]){re.escape(signal)}"
     found = []
