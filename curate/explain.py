@@ -13,6 +13,8 @@ from curate.report.texts import texts
 from curate.steps.bounds import settled
 
 PASSED, FAILED, UNKNOWN = "ok  ", "FAIL", "null"
+# what is shown of a signal that is a list; `curate sql` shows the rest
+LIST_CHARACTERS = 400
 
 
 def explain(ledger: Ledger, document: str) -> Iterator[str]:
@@ -133,6 +135,8 @@ def _holds(sql: str, row: dict[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, list) and len(whole := str(value)) > LIST_CHARACTERS:
+        return f"{whole[:LIST_CHARACTERS]} ... ({len(value):,} in all)"
     return (
         "-" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.dedup.spill import Spill
+from curate.dedup.by_unit import ByUnit
 from curate.dedup.step import DUPLICATES, Contributions
 
 VERDICT = np.dtype(
@@ -51,31 +51,19 @@ class Verdicts:
     """Drops in any order, more than memory holds; `tables()` gives them unit by unit."""
 
     def __init__(self, folder: Path, units: int, limit: int) -> None:
-        self.units = units
-        self._stride = np.uint64(((1 << 64) - 1) // max(1, units))
-        self._spill = Spill(VERDICT, folder, limit)
+        self._rows = ByUnit(VERDICT, folder, units, limit)
 
     def add(self, dropped: npt.NDArray[Any], kept: npt.NDArray[Any], similarity: npt.NDArray[Any] | float) -> None:
         """Drop `dropped` for `kept`: (n,) each, with the fields `unit` and `row`."""
         rows = np.empty(len(dropped), VERDICT)
-        rows["key"] = dropped["unit"].astype(np.uint64) * self._stride
         rows["unit"], rows["row"] = dropped["unit"], dropped["row"]
         rows["kept_unit"], rows["kept_row"] = kept["unit"], kept["row"]
         rows["similarity"] = similarity
-        self._spill.add(rows)
+        self._rows.add(rows)
 
     def tables(self) -> Iterator[pa.Table]:
         """For each unit, in order, a table of `DUPLICATES`, rows ascending; once only."""
-        following = 0
-        for rows in self._spill.sets():
-            rows = rows[np.lexsort((rows["row"], rows["unit"]))]
-            last = int(rows["unit"][-1])
-            ends = np.searchsorted(rows["unit"], np.arange(following, last + 2))
-            for i in range(last + 1 - following):
-                yield _table(rows[ends[i] : ends[i + 1]])
-            following = last + 1
-        for _ in range(following, self.units):
-            yield DUPLICATES.empty_table()
+        return map(_table, self._rows.units())
 
 
 def _table(rows: npt.NDArray[Any]) -> pa.Table:

@@ -28,6 +28,8 @@ STEPS = {
     "perplexity": ("curate.steps.perplexity", "Perplexity"),
     "datatrove": ("curate.steps.datatrove", "Datatrove"),
     "quantiles": ("curate.dedup.quantiles", "Quantiles"),
+    "site_boilerplate": ("curate.dedup.boilerplate", "SiteBoilerplate"),
+    "paragraph_dedup": ("curate.dedup.paragraphs", "ParagraphDedup"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
     "embed": ("curate.select.embed", "Embed"),
     "choose": ("curate.select.by_signal", "Choose"),
