@@ -35,7 +35,7 @@ ALLOWED = {
     "ngrams": {"ngrams", "errors", "text", "kernels"},
     "steps": {"steps", "settings", "readers", "documents", "errors", "text", "kernels", "watch", "dedup", "urls"}
     | {"classifiers", "files", "sentences", "ngrams"},
-    "dedup": {"dedup", "readers", "steps", "documents", "errors", "text", "kernels", "urls"},
+    "dedup": {"dedup", "readers", "steps", "settings", "documents", "errors", "text", "kernels", "urls"},
     "readers": {"readers", "conversation", "documents", "errors", "text"},
     "executors": {"executors", "watch", "errors"},
     "writers": {"writers", "work", "store", "plan", "files", "documents"},
