@@ -43,6 +43,7 @@ FOREIGN = ("datatrove", "classifier", "perplexity")
 SETTINGS: dict[str, dict[str, Any]] = {
     "datatrove": {"block": "GopherQualityFilter"},
     "choose": {"by": "golden.row"},
+    "domain_cap": {"max_documents": 5},
     "ensemble": {"scores": ["golden.row"]},
     "quantiles": {"by": "golden.row"},
 }
