@@ -1,6 +1,6 @@
 """Hashed features of short texts for a linear classifier: words, pairs of words and n-grams of their letters.
 
-Words are folded as people disguise them: lower case, `sh1t` and `$hit` read as `shit`, `fuuuuck` as `fuuck`, `don't` as
+Words are folded as people disguise them: lower case, `sh1t` and `$hit` read as `shit`, `fuuuck` as `fuck`, `don't` as
 `dont`, and three or more letters that stand alone (`f u c k`) also as the word that they make. A user name and a web
 address are one word each. A feature is a number below 2**bits, a hash (FNV-1a over code points); there is no list of
 features (Weinberger et al. 2009, arXiv 0902.2206).
@@ -30,7 +30,7 @@ _WORD, _PAIR, _GRAM = np.uint32(0x1B873593), np.uint32(0xCC9E2D51), np.uint32(0x
 _GOLDEN = np.uint32(0x9E3779B1)
 # The one character of a user name and of a web address.
 USER, ADDRESS = 1, 2
-_LESS, _GREATER, _AT, _DOLLAR, _STAR, _QUOTE, _CURLED = 0x3C, 0x3E, 0x40, 0x24, 0x2A, 0x27, 0x2019
+_LESS, _GREATER, _AT, _DOLLAR, _STAR, _CALL, _QUOTE, _CURLED = 0x3C, 0x3E, 0x40, 0x24, 0x2A, 0x21, 0x27, 0x2019
 
 
 class Words(NamedTuple):
@@ -56,7 +56,7 @@ def room() -> Words:
 def disguises() -> Codes:
     """(128,) what a sign or a digit in a word of letters stands for; else the character itself."""
     table = np.arange(128, dtype=np.uint32)
-    for sign, letter in zip("@$013457", "asoieast", strict=True):
+    for sign, letter in zip("@$!013457", "asioieast", strict=True):
         table[ord(sign)] = ord(letter)
     return table
 
@@ -163,15 +163,18 @@ def _fold_word(
                     break
                 i = after
                 continue
-            if code not in (_STAR, _AT, _DOLLAR):
+            if code not in (_STAR, _AT, _DOLLAR, _CALL):
                 break
-            if not _goes_on(data, after, hi, classes, word) and not (after < hi and data[after] == code):
+            # f**k, but no end of a sentence!!
+            twice = code != _CALL and after < hi and data[after] == code
+            if not twice and not _goes_on(data, after, hi, classes, word):
                 break
         lettered = lettered or (classes[code] & LETTER) != 0
         if raw - first < MOST_LETTERS:
             letters[raw] = lower[code]
             raw += 1
         i = after
+    run, last = 0, np.int64(-1)
     for k in range(first, raw):
         code = np.int64(letters[k])
         if code < 128:
@@ -179,10 +182,13 @@ def _fold_word(
                 code = np.int64(disguise[code])
             elif 0x30 <= code <= 0x39:
                 code = np.int64(0x30)
-        if size - first >= 2 and letters[size - 1] == code and letters[size - 2] == code:
-            continue
-        letters[size] = code
-        size += 1
+        run = run + 1 if code == last else 1
+        last = code
+        if run < 3:
+            letters[size] = code
+            size += 1
+        elif run == 3:
+            size -= 1
     return i, size
 
 

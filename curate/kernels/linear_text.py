@@ -15,7 +15,16 @@ import numpy.typing as npt
 from curate.kernels import loop
 from curate.kernels.fasttext import exponential
 from curate.kernels.hashed_grams import (
-    MOST_LETTERS, MOST_WORDS, Classes, Codes, Places, Words, disguises, fold_words, join_letters, pair_feature, room,
+    MOST_LETTERS,
+    MOST_WORDS,
+    Classes,
+    Codes,
+    Places,
+    disguises,
+    fold_words,
+    join_letters,
+    pair_feature,
+    room,
     word_features,
 )  # fmt: skip
 from curate.kernels.unicode import tables

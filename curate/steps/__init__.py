@@ -23,6 +23,8 @@ STEPS = {
     "flagged_words": ("curate.steps.flagged_words", "FlaggedWords"),
     "classifier": ("curate.steps.classifier", "Classifier"),
     "ensemble": ("curate.classifiers.ensemble", "Ensemble"),
+    "toxicity": ("curate.steps.toxicity", "Toxicity"),
+    "nsfw": ("curate.steps.nsfw", "Nsfw"),
     "pii": ("curate.steps.pii", "Pii"),
     "lines": ("curate.steps.lines", "Lines"),
     "setu_lines": ("curate.steps.setu_lines", "SetuLines"),

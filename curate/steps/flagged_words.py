@@ -111,7 +111,7 @@ class FlaggedWords(Filter):
     def _automaton(self, language: str) -> tuple[tuple[str, ...], Automaton]:
         lists = self.lists if isinstance(self.lists, str) else tuple(self.lists)
         languages = (language,) if language else tuple(self.languages)
-        return _compiled(self.name, lists, languages, tuple(self.exclude), self.boundaries)
+        return compiled(self.name, lists, languages, tuple(self.exclude), self.boundaries)
 
     def _search(self, text: pa.Array, phrases: Automaton) -> tuple[Matches, pa.Array | None]:
         """What is found in the texts, and the texts with it masked, if asked for."""
@@ -152,7 +152,7 @@ def _with_rows(text: pa.Array, rows: np.ndarray, edited: pa.Array) -> pa.Array:
 
 
 @functools.lru_cache(64)
-def _compiled(
+def compiled(
     where: str, lists: str | tuple[str, ...], languages: tuple[str, ...], exclude: tuple[str, ...], boundaries: bool
 ) -> tuple[tuple[str, ...], Automaton]:
     """(the phrases, their automaton)."""

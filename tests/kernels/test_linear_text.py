@@ -18,7 +18,7 @@ from curate.kernels.linear_text import Linear, features, load, probabilities, sa
 from curate.text import buffers
 
 BITS, LEAST, MOST = 14, 2, 4
-_DISGUISES = str.maketrans("@$013457", "asoieast")
+_DISGUISES = str.maketrans("@$!013457", "asioieast")
 
 
 def _part(char: str) -> bool:
@@ -53,14 +53,15 @@ def _words(text: str) -> list[str]:
                         break
                     i += 1
                     continue
-                if not _part(char) and not (char in "*@$" and (goes_on(i + 1) or text[i + 1 : i + 2] == char)):
+                twice = char != "!" and text[i + 1 : i + 2] == char
+                if not _part(char) and not (char in "*@$!" and (goes_on(i + 1) or twice)):
                     break
                 lettered = lettered or _letter(char)
                 raw += char.lower()[0]
                 i += 1
             raw = raw[:MOST_LETTERS]
             raw = raw.translate(_DISGUISES) if lettered else re.sub("[0-9]", "0", raw)
-            words.append(re.sub(r"(.)\1\1+", r"\1\1", raw, flags=re.DOTALL))
+            words.append(re.sub(r"(.)\1\1+", r"\1", raw, flags=re.DOTALL))
         else:
             i += 1
     return words
@@ -97,14 +98,19 @@ def _features(text: str) -> list[int]:
 
 
 _TEXTS = st.text(
-    st.sampled_from("abF*@$'\u2019013. _-\u00e9/:wht\U0001f600") | st.characters(exclude_categories=["Cs"]), max_size=60
+    st.sampled_from("abF*@$!'\u2019013. _-\u00e9/:wht\U0001f600") | st.characters(exclude_categories=["Cs"]),
+    max_size=60,
 )
 
 
 @settings(deadline=None)
 @given(st.lists(_TEXTS, max_size=4))
 @example(
-    ["f u c k you, you sh1t!! @ann http://a.b c www.x WWW.", "don't $hit f**k f*ck* a@b 2nd 1234 fuuuuck", "x" * 99]
+    [
+        "f u c k you, you sh1t!! @ann http://a.b c www.x WWW.",
+        "don't $hit f**k f*ck* a@b 2nd 1234 fuuuuck b!tch a!! 1000",
+        "x" * 99,
+    ]
 )
 @example(["A B C d e f 1 g h", "i " * 300, "h ht https:/ https://"])
 def test_same_features_as_the_rule(texts: list[str]) -> None:
