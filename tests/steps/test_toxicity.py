@@ -82,7 +82,7 @@ def test_another_model_is_asked_by_its_label(tmp_path: Path) -> None:
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     model = str(tmp_path / "model.bin")
-    (found,), _ = _run(["Fresh x milk. rotten y egg"], model=model)
+    (found,), _ = _run(["fresh x milk\nrotten y egg"], model=model)
     assert found["toxic"] == 1 and found["max"] > 0.9
     step = Toxicity.model_validate({"model": model, "label": "negative"})
     assert step.assets() and not step.expensive
