@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 
-# Latin, Greek and Cyrillic marks end a sentence before white space only (3.14, e.g.com), the marks of Chinese, Japanese,
-# Indic scripts, Arabic, Urdu, Ethiopic and Burmese anywhere, a line break always. The look-behind and the possessive
-# quantifiers keep the search linear in long runs of marks.
+# Marks that end a sentence with or without white space behind: of Chinese and Japanese; danda and double danda of Indic
+# scripts, Ol Chiki, Meetei Mayek and Chakma; of Arabic, Urdu, Syriac, N'Ko, Armenian, Ethiopic, Tibetan, Burmese, Khmer,
+# Mongolian. (The ranges of `kernels.unicode.TERMINAL_RANGES` hold more, among them commas.)
+MARKS = (
+    "\u3002\uff01\uff1f\uff61\u0964\u0965\u1c7e\u1c7f\uabeb\U00011141-\U00011143\u061e\u061f\u06d4\u0700-\u0702\u07f9"
+    "\u0589\u1362\u1367\u1368\u0f0d\u0f0e\u104b\u17d4\u17d5\u1803\u1809"
+)
+# Latin, Greek and Cyrillic marks end a sentence before white space only (3.14, e.g.com), a line break always. The
+# look-behind and the possessive quantifiers keep the search linear in long runs of marks.
 _END = re.compile(
     r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019\u00bb)\]]*+\s++"
-    r"|[\u3002\uff01\uff1f\u0964\u0965\u061f\u06d4\u1362\u104b]++[\"\u201d\u2019\u300d\u300f\uff09)]*+\s*+"
+    rf"|[{MARKS}]++[\"\u201d\u2019\u300d\u300f\uff09)]*+\s*+"
     r"|\n\s*+"
 )
 

@@ -23,10 +23,9 @@ def _by(**values: float) -> dict[str, Bound]:
 
 @bounded
 class Setu(ByLanguage):
-    """Drop documents as Setu does for the 22 scheduled languages of India: few or short lines, symbols, other scripts,
-    repetition; by the language of each document.
+    """Drop documents in the 22 scheduled languages of India as Setu does.
 
-    Unlike elsewhere both ends of a bound are exclusive (`min: 4` is more than 4), as they are in Setu. Setu judges text
+    Few or short lines, symbols, other scripts, repetition; by the language of each document. Unlike elsewhere both ends of a bound are exclusive (`min: 4` is more than 4), as they are in Setu. Setu judges text
     after its line rules: put `lines` before. Setu has one bound on 10-grams of characters for texts of any length, and
     long texts exceed it less than short ones.
     """
