@@ -185,6 +185,31 @@ def train_classifier(
 
 
 @app.command()
+def contamination(
+    texts: Annotated[list[str], typer.Argument(metavar="SHARDS...", help="Files, folders, globs, or a run's output.")],
+    against: Annotated[list[str], typer.Option("--against", metavar="PATH", help="Test sets: files, folders, globs.")],
+    field: Annotated[
+        list[str] | None, typer.Option("--field", help="Keys of the test sets' texts; default: all.")
+    ] = None,
+    ngram: Annotated[int, typer.Option(min=1, max=100, help="Words of an n-gram: 8, or 13.")] = 8,
+    threshold: Annotated[float, typer.Option(help="A passage is found above this share of its words.")] = 0.5,
+    min_words: Annotated[int, typer.Option(min=1, help="Shorter passages are not looked for.")] = 6,
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column or key that holds the text.")] = "text",
+    chat: Annotated[str | None, typer.Option(help="The texts are conversations: `auto`, or their column.")] = None,
+    limit: Annotated[str, typer.Option(help="Exit code 6 above this share of a benchmark's examples.")] = "0%",
+    show: Annotated[int, typer.Option(min=0, help="How many contaminated examples to print.")] = 10,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
+) -> None:
+    """Find test sets in texts: a table by benchmark, the matched passages, exit code 6 if there are any."""
+    from curate.contamination.command import check_files
+
+    check_files(
+        texts, against, fields=field or (), ngram=ngram, threshold=threshold, min_words=min_words, text=text, chat=chat,
+        limit=limit, as_json=json, most=show,
+    )  # fmt: skip
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a pipeline file, for editors."""
     import json
@@ -218,13 +243,13 @@ def _spread(arguments: list[str]) -> list[str]:
         if argument.startswith("-"):
             option = ""
             spread.append(argument)
-            if argument in ("--input", "--set", "--positive", "--negative"):
+            if argument in ("--input", "--set", "--positive", "--negative", "--against"):
                 option, first = argument, True
         elif option:
             spread += [argument] if first else [option, argument]
             first = False
             # the pipeline file has not come yet: it is the next word
-            option = option if positionals >= 2 or option in ("--positive", "--negative") else ""
+            option = option if positionals >= 2 or option in ("--positive", "--negative", "--against") else ""
         else:
             positionals += 1
             spread.append(argument)

@@ -17,10 +17,10 @@ from curate.reading import coalesced, read_unit
 from curate.settings import InputEntry
 
 
-def corpus_files(paths: Sequence[str], *, text: str = "text") -> list[InputFile]:
+def corpus_files(paths: Sequence[str], *, text: str = "text", chat: str | None = None) -> list[InputFile]:
     """The files of paths, folders and globs, by name within each. Raises ConfigError with all problems."""
     problems: list[Problem] = []
-    entry = InputEntry(name="corpus", path=list(paths), text=text)
+    entry = InputEntry(name="corpus", path=list(paths), text=text, chat=chat)
     files = [file for pattern in paths for file in matches(entry, pattern, Path(), "", problems)]
     files = list({file.place: file for file in files}.values())
     for file in files:
@@ -34,11 +34,15 @@ def corpus_files(paths: Sequence[str], *, text: str = "text") -> list[InputFile]
     return files
 
 
-def texts(files: Sequence[InputFile]) -> Iterator[pa.Array]:
-    """The texts of all records that could be read, in batches."""
+def documents(files: Sequence[InputFile]) -> Iterator[pa.RecordBatch]:
+    """All records, in batches; one that could not be read has an `error`."""
     for file in files:
         pieces = FORMATS[file.settings.format].pieces(file.place)
         unit = Unit(0, "", tuple(Part(piece, file.settings, file.path) for piece in pieces), file.bytes)
-        for batch in coalesced(read_unit(unit, Tally())):
-            text = batch.filter(pc.is_null(batch["error"]))["text"]
-            yield text.drop_null()
+        yield from coalesced(read_unit(unit, Tally()))
+
+
+def texts(files: Sequence[InputFile]) -> Iterator[pa.Array]:
+    """The texts of all records that could be read, in batches."""
+    for batch in documents(files):
+        yield batch.filter(pc.is_null(batch["error"]))["text"].drop_null()

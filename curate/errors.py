@@ -5,6 +5,7 @@ CurateError             exit code 5 unless said otherwise
 ├── QuarantineError     more than `quarantine_limit` could not be read; exit code 3
 ├── InterruptedRun      stopped by the user; exit code 4
 ├── MissingAsset        a model or list is not installed; exit code 2
+├── ContaminationError  texts hold examples of test sets; exit code 6
 ├── StepError           a step could not be prepared
 └── LedgerError         the law in + made = kept + dropped + quarantined does not hold
 """
@@ -74,6 +75,12 @@ class InterruptedRun(CurateError):
     """The user stopped the run; what was committed stays."""
 
     exit_code = 4
+
+
+class ContaminationError(CurateError):
+    """Texts that train a model hold examples of the sets that test it."""
+
+    exit_code = 6
 
 
 class StepError(CurateError):

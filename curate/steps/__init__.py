@@ -26,6 +26,7 @@ STEPS = {
     "toxicity": ("curate.steps.toxicity", "Toxicity"),
     "nsfw": ("curate.steps.nsfw", "Nsfw"),
     "pii": ("curate.steps.pii", "Pii"),
+    "decontaminate": ("curate.steps.decontaminate", "Decontaminate"),
     "lines": ("curate.steps.lines", "Lines"),
     "setu_lines": ("curate.steps.setu_lines", "SetuLines"),
     "perplexity": ("curate.steps.perplexity", "Perplexity"),

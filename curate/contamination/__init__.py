@@ -1,0 +1,1 @@
+"""Test sets found in training text: by `curate contamination`, by the step `decontaminate`, and as a guard."""
