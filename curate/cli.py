@@ -209,6 +209,24 @@ def contamination(
     )  # fmt: skip
 
 
+@app.command("skill-set")
+def skill_set(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="lego or addition.")],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="A new folder for the set.")],
+    size: Annotated[int, typer.Option(min=1, help="Samples to train on.")] = 192_000,
+    evaluation: Annotated[int, typer.Option("--eval", min=0, help="Held-out samples of each skill.")] = 100,
+    proportions: Annotated[
+        str, typer.Option(help="stratified, random (the paper's), or such as 1:1:1:3:5.")
+    ] = "stratified",
+    length: Annotated[int | None, typer.Option(help="Variables of a chain (5), digits of a number (3).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another set.")] = 0,
+) -> None:
+    """Write a synthetic set of samples with a known skill each (Skill-It's LEGO and addition)."""
+    from curate.skill_sets.command import write_skill_set
+
+    write_skill_set(kind, output, size=size, evaluation=evaluation, proportions=proportions, length=length, seed=seed)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a pipeline file, for editors."""

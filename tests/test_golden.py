@@ -44,6 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "datatrove": {"block": "GopherQualityFilter"},
     "choose": {"by": "golden.row"},
     "domain_cap": {"max_documents": 5},
+    "decontaminate": {"against": str(Path(__file__).parent / "golden_set.jsonl"), "action": "cut"},
     "ensemble": {"scores": ["golden.row"]},
     "quantiles": {"by": "golden.row"},
 }

@@ -29,7 +29,7 @@ SEPARATOR, DROPPED, ITSELF = 0, -1, -2
 # What a byte is in `Folding.ascii`, unless it is the lower case of a letter or digit.
 _PARTS, _APOSTROPHE, _POINT, _WIDE = 0, 1, 2, 3
 # apostrophes, and marks that are not seen: a joiner, variation selectors
-_NOTHING = "’‘ʼ＇`´\u034f\u180b\u180c\u180d\u180f" + "".join(map(chr, range(0xFE00, 0xFE10)))
+_NOTHING = "’‘ʼ＇\u034f\u180b\u180c\u180d\u180f" + "".join(map(chr, range(0xFE00, 0xFE10)))
 _NO_SPACES = ("Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr")
 
 _START = np.uint64(0xCBF29CE484222325)
