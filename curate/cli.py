@@ -121,6 +121,23 @@ def sql(
     print_query(folder_of(directory), query, as_json=json)
 
 
+@app.command()
+def search(
+    directory: Run,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="How many documents.")] = 10,
+    by: Annotated[str | None, typer.Option("--by", metavar="STEP", help="The step embed to use; the first.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="flat, hnsw, ivf or ivf_pq; else what size asks for.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a document.")] = False,
+) -> None:
+    """Find the documents that are nearest to a text; the index is built on first use and follows the run."""
+    from curate.select.search import run_search
+
+    run_search(folder_of(directory), text, top=top, by=by, kind=kind, as_json=json)
+
+
 @app.command("train-ngram")
 def train_ngram(
     corpus: Annotated[list[str], typer.Argument(metavar="CORPUS...", help="Files, folders or globs of texts.")],

@@ -5,10 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from curate.errors import CurateError
 from curate.files import read_json
+
+
+def _readable(schema: pa.Schema) -> pa.Schema:
+    """The schema with float32 for float16, which DuckDB does not read: columns are cast as they are read."""
+    return pa.schema([field.with_type(_single(field.type)) for field in schema])
+
+
+def _single(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_single(field.type)) for field in kind])
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_single(kind.value_type), kind.list_size)
+    return pa.float32() if pa.types.is_float16(kind) else kind
 
 
 class Ledger:
@@ -38,7 +52,8 @@ class Ledger:
         )
         shards = [str(self.folder / shard["path"]) for shard in self.manifest["shards"]]
         if shards:
-            connection.register("shards", ds.dataset(shards, format="ipc"))
+            found = ds.dataset(shards, format="ipc")
+            connection.register("shards", ds.dataset(shards, format="ipc", schema=_readable(found.schema)))
             connection.execute(
                 "CREATE VIEW documents AS SELECT ledger.*, shards.text FROM ledger LEFT JOIN shards "
                 'ON ledger.path = shards.path AND ledger."offset" = shards."offset" AND ledger.id = shards.id'

@@ -9,7 +9,8 @@ unless said otherwise and is a function of points, order and seed; the links of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -90,17 +91,12 @@ class VectorIndex:
         """Train on a sample, add all, and tune the effort to find `recall` of the ten nearest."""
         parts = [points] if isinstance(points, np.ndarray) else points
         expected = sum(len(part) for part in parts)
-        lists = lists_of(expected)
-        sample = sample_points(parts, max(POINTS_A_LIST * lists, PQ_POINTS), seed)
-        if not len(sample):
-            raise CurateError(
-                "index", "there is no point: all vectors are null or not finite", "embed the documents first"
-            )
+        sample = training_sample(parts, expected, seed)
         made = cls.train(sample, expected=expected, kind=kind, metric=metric, memory=memory, seed=seed)
         for block in blocks(parts):
             made.add(block)
         if made.kind != "flat":
-            made.tune(parts, recall=recall, seed=seed)
+            made.tune(lambda: parts, recall=recall, seed=seed)
         return made
 
     @classmethod
@@ -170,16 +166,39 @@ class VectorIndex:
         elif self.kind != "flat":
             inner.nprobe = min(value, inner.nlist)
 
+    def save(self, path: Path) -> None:
+        """Write the FAISS index to a new file; kind, dimensions and number of rows are the caller's to remember."""
+        faiss_module().write_index(self.faiss, str(path))
+
+    @classmethod
+    def load(
+        cls, path: Path, kind: Kind, metric: Metric, dimensions: int, rows: int, *, mapped: bool = True
+    ) -> VectorIndex:
+        """What `save` wrote. `mapped`: left on disk where FAISS can, to be searched and not added to."""
+        faiss = faiss_module()
+        flag = getattr(faiss, "IO_FLAG_MMAP" if kind.startswith("ivf") else "IO_FLAG_MMAP_IFC", 0) if mapped else 0
+        return cls(faiss.read_index(str(path), flag), kind, metric, dimensions, rows=rows)
+
+    def on_gpus(self) -> VectorIndex:
+        """A copy on all GPUs in float16, to be searched without `among`; itself where FAISS sees no GPU, and for HNSW."""
+        faiss = faiss_module()
+        if self.kind == "hnsw" or not getattr(faiss, "get_num_gpus", int)():
+            return self
+        options = faiss.GpuMultipleClonerOptions()
+        options.useFloat16 = options.shard = True
+        moved = faiss.index_cpu_to_all_gpus(self.faiss, co=options)
+        return VectorIndex(moved, self.kind, self.metric, self.dimensions, rows=self.rows)
+
     def tune(
-        self, points: Points | Sequence[Points], *, recall: float = 0.95, seed: int = 0, queries: int = 200
+        self, points: Callable[[], Iterable[Points]], *, recall: float = 0.95, seed: int = 0, queries: int = 200
     ) -> float:
         """Set the least effort, a power of two, that finds `recall` of the ten nearest of sampled points.
 
-        `points` are those that were added. Returns the recall at that effort (the greatest effort's where none is
-        enough), which `self.recall` then has too.
+        `points` yields those that were added, and is called twice. Returns the recall at that effort (the greatest
+        effort's where none is enough), which `self.recall` then has too.
         """
-        asked = sample_points(points, queries, seed + 1)
-        wanted = exact_neighbours(points, asked, 11, metric=self.metric)[1]
+        asked = sample_points(points(), queries, seed + 1)
+        wanted = exact_neighbours(points(), asked, 11, metric=self.metric)[1]
         most = 1024 if self.kind == "hnsw" else _inner(self.faiss).nlist
         self.recall = 0.0
         for power in range(4 if self.kind == "hnsw" else 0, 17):
@@ -215,8 +234,16 @@ class VectorIndex:
         return np.pad(points, ((0, 0), (0, lacking))) if lacking else points
 
 
+def training_sample(points: Points | Iterable[Points], expected: int, seed: int) -> Points:
+    """What an index of about `expected` points is trained on. Raises CurateError where there is no point."""
+    sample = sample_points(points, max(POINTS_A_LIST * lists_of(expected), PQ_POINTS), seed)
+    if not len(sample):
+        raise CurateError("index", "there is no point: all vectors are null or not finite", "embed the documents first")
+    return sample
+
+
 def exact_neighbours(
-    points: Points | Sequence[Points], queries: Points, k: int, *, metric: Metric = "cosine"
+    points: Points | Iterable[Points], queries: Points, k: int, *, metric: Metric = "cosine"
 ) -> tuple[npt.NDArray[np.float32], Rows]:
     """The k nearest of each query among all points, read block by block: what `search` of a flat index gives."""
     near = np.full((len(queries), k), np.nan, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from corpora import documents, pipeline, run_ok, write_jsonl
+from corpora import curate, documents, pipeline, write_jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,13 +106,17 @@ def test_the_table_is_learned_by_counting_documents() -> None:
 def test_vectors_reach_the_shards_and_not_the_ledger(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     write_jsonl(tmp_path / "in" / "a.jsonl", [*documents(1, 20), {"id": "none", "text": "..."}])
-    run_ok(
-        pipeline(tmp_path, "[{embed: {dimensions: 16}}, exact_dedup, {quality: {as: late, preset: []}}]"),
-        "--workers",
-        1,
-    )
+    file = pipeline(tmp_path, "[{embed: {dimensions: 16}}, exact_dedup, {quality: {as: late, preset: []}}]")
+    done = curate("run", file, "--workers", 1)
+    assert done.returncode == 0, done.stderr
     shards = pa.concat_tables(pa.ipc.open_file(f).read_all() for f in sorted((tmp_path / "out" / "shards").iterdir()))
     vectors = shards["embed"].combine_chunks().field("vector")
     assert vectors.type.list_size == 16 and vectors.null_count == 1
     ledger = pl.read_parquet(tmp_path / "out" / "ledger" / "*.parquet")
     assert "embed" not in ledger.columns and "late" in ledger.columns and ledger.height == 21
+    query = "SELECT array_inner_product(embed.vector, embed.vector) AS one FROM shards WHERE embed IS NOT NULL"
+    asked = curate("sql", tmp_path / "out", query, "--json")
+    assert asked.returncode == 0, asked.stderr
+    squares = [json.loads(line)["one"] for line in asked.stdout.splitlines()]
+    assert squares.count(None) == 1 and len(squares) == len(shards)
+    assert [square for square in squares if square] == pytest.approx([1] * (len(shards) - 1), abs=1e-2)
