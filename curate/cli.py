@@ -245,6 +245,55 @@ def skill_set(
 
 
 @app.command()
+def tokenize(
+    shards: Annotated[list[str], typer.Argument(metavar="SHARDS...", help="Output folders, shards, files; NAME=GLOB.")],
+    tokenizer: Annotated[str, typer.Option(help="tokenizer.json, a folder, or a name of the hub's cache.")],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder of tokens; kept up to date.")],
+    by: Annotated[str, typer.Option(help="What the mixture weighs: a column, a signal, metadata.KEY.")] = "source",
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column or key that holds the text.")] = "text",
+    eos: Annotated[str | None, typer.Option(metavar="TOKEN", help="Ends a document; default: the tokenizer's.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="Conversations: the loss is of the answers.")] = False,
+    template: Annotated[
+        str, typer.Option(help="With --chat: auto, tokenizer, chatml, plain, or a file of a Jinja template.")
+    ] = "auto",
+    answers: Annotated[str, typer.Option(help="With --chat: all or last.")] = "all",
+    workers: WorkersOption = None,
+) -> None:
+    """Turn documents or conversations into token ids on disk, for training."""
+    from curate.train.commands import tokenize_shards
+
+    tokenize_shards(
+        shards, output, tokenizer=tokenizer, by=by, text=text, eos=eos, chat=chat, template=template, answers=answers,
+        workers=workers,
+    )  # fmt: skip
+
+
+tokenizers = typer.Typer(no_args_is_help=True, help="Tokenizers of your own.")
+app.add_typer(tokenizers, name="tokenizer")
+
+
+@tokenizers.command("train")
+def train_tokenizer(
+    corpus: Annotated[list[str], typer.Argument(metavar="CORPUS...", help="Output folders, files, folders or globs.")],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="A new folder for the tokenizer.")],
+    vocabulary: Annotated[int, typer.Option(help="How many tokens, special ones with them.")] = 32000,
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column or key that holds the text.")] = "text",
+    special: Annotated[list[str] | None, typer.Option(help="One more special token; may be repeated.")] = None,
+    size: Annotated[str, typer.Option("--bytes", help="Of a larger corpus, each file gives its head.")] = "1GB",
+) -> None:
+    """Train a byte-level BPE on a corpus."""
+    from curate.settings import parse_size
+    from curate.train.tokenizer_training import train_tokenizer as train
+
+    print(train(corpus, output, vocabulary=vocabulary, text=text, special=special or (), size=parse_size(size)))
+
+
+@tokenizers.callback()
+def _tokenizers() -> None:
+    """Tokenizers of your own."""
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a pipeline file, for editors."""
     import json
