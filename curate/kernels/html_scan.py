@@ -1,0 +1,452 @@
+"""One pass over the bytes of a page: its blocks of text, its elements as a flat table, what its head says.
+
+No tree is built: an element knows its parent, and since blocks come in the order of the page, those of an element are a
+range. Blocks part at block-level tags and at double `<br>`; text runs on across inline tags. End tags that are left out
+are implied as the HTML standard has it (13.2.6) for p, li, dd, dt, td, th, tr, option, headings and a.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.kernels import inlined, loop
+from curate.kernels.html_attributes import (
+    CLASS, DATETIME, F_DATE, F_LANG, F_TITLE, FIRST, HREF, ID, ITEMPROP, LANG, LAST, ROLE, TYPE, XML_LANG, Fields, Names,
+    Values, contains, hides, read_attributes, read_link, read_linked_data, read_meta, same_word, set_field,
+)  # fmt: skip
+from curate.kernels.html_entities import Entities
+from curate.kernels.html_tags import (
+    A, BLOCK, BODY, BR, CAPTION, CUSTOM, DD, DIR, DL, DT, ENDS_P, H1, H6, HEAD, HEADING, HIDE, HR, HTML, IMG, IN_BOLD,
+    IN_LINK, IN_PRE, INERT, LI, LINK, MENU, META, OL, OPTION, P, PRE, RAW, SCRIPT, TABLE, TBODY, TD, TFOOT, TH, THEAD, TIME,
+    TITLE, TR, UL, VOID, Tags, find_byte, hashed, is_space, look_up, lower,
+)  # fmt: skip
+from curate.kernels.html_text import append_text, end_block
+from curate.kernels.html_words import Words, groups_in
+from curate.text import Bytes
+
+Table = npt.NDArray[np.int32]
+
+#: fields of an element
+PARENT, TAG, PREVIOUS, HOLDER, FIRST_BLOCK, END_BLOCK, HIDDEN, PATH, DEPTH, SIGN, GROUP, MEMBERS, LAST_CHILD, CHILDREN = (
+    range(14)
+)
+DEAD, ORDINAL = 14, 15
+ELEMENT_FIELDS = 16
+#: how an element is hidden: by attributes, by what it is, no text at all, its own text alone (inline)
+BY_STYLE, BY_TAG, NO_TEXT, OWN_TEXT = 1, 2, 4, 8
+
+#: fields of a block: where its text is, its block-level element, the innermost one at its start, and bytes of some kinds
+START, STOP, ELEMENT, INNER, LINKED, BOLD, LINKS, BREAKS, IMAGES = range(9)
+BLOCK_FIELDS = 9
+
+#: the state of a scan
+CUR, OUT, BEGIN, SPACE, BLOCKS, ELEMENTS, ANCHOR, XHTML, RUN_END, STEPS = range(10)
+STATE_FIELDS = 10
+
+
+class Known(NamedTuple):
+    """The tables that never change."""
+
+    tags: Tags
+    names: Names
+    entities: Entities
+    words: Words
+    kinds: Bytes
+
+
+class Scratch(NamedTuple):
+    """What a scan writes; see `room` of `html_pages` for the sizes."""
+
+    state: npt.NDArray[np.int64]  # STATE_FIELDS
+    opened: Table  # COUNT: the last open element of each number, or 0
+    elements: Table  # ELEMENT_FIELDS x elements; element 0 is the page
+    masks: npt.NDArray[np.uint64]  # 2 x elements: own keywords, those of all ancestors too
+    blocks: Table  # BLOCK_FIELDS x blocks
+    text: Bytes  # the text of all blocks
+    values: Values
+    fields: Fields
+
+
+@loop
+def scan_page(data: Bytes, start: int, stop: int, known: Known, s: Scratch) -> None:
+    """Read the page `data[start:stop]`; never a byte before or behind."""
+    _begin(s, data, start, stop)
+    i = start
+    while i < stop:
+        if data[i] != 60:
+            i = _text(data, i, stop, known, s)
+            continue
+        following = np.int64(data[i + 1]) if i + 1 < stop else 0
+        if 97 <= (following | 32) <= 122:
+            i = _start_tag(data, i + 1, stop, known, s)
+        elif following == 47 and i + 2 < stop and 97 <= (data[i + 2] | 32) <= 122:
+            i = _end_tag(data, i + 2, stop, known, s)
+        elif following == 33 or following == 63 or following == 47:
+            i = _comment(data, i, stop)
+        else:
+            i = _text(data, i, stop, known, s)
+    end_block(s.state, s.blocks, s.text)
+    _pop(s, 0)
+    s.elements[END_BLOCK, 0] = s.state[BLOCKS]
+
+
+@inlined
+def _begin(s: Scratch, data: Bytes, start: int, stop: int) -> None:
+    s.state[:] = 0
+    s.state[BEGIN] = -1
+    s.state[ELEMENTS] = 1
+    s.opened[:] = 0
+    s.elements[:, 0] = 0
+    s.masks[:, 0] = 0
+    s.fields[:, 1] = -1
+    s.state[XHTML] = contains(data, start, min(stop, start + 400), b"<?xml") >= 0 or (
+        contains(data, start, min(stop, start + 400), b"dtd xhtml") >= 0
+    )
+
+
+@inlined
+def _text(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int:
+    """The run of text at `at`, into the block that is open or a new one; where it ends."""
+    cur = s.state[CUR]
+    if s.elements[HIDDEN, cur] & (NO_TEXT | OWN_TEXT):
+        return find_byte(data, at + 1, stop, 60)
+    before, was_open = s.state[OUT], s.state[BEGIN] >= 0
+    i = append_text(
+        data, at, stop, s.elements[PATH, cur] & IN_PRE, known.kinds, known.entities, s.state, s.text
+    )
+    if s.state[BEGIN] < 0:
+        return i
+    block = s.state[BLOCKS]
+    if not was_open:
+        s.blocks[:, block] = 0
+        s.blocks[START, block] = s.state[BEGIN]
+        s.blocks[ELEMENT, block] = s.elements[HOLDER, cur]
+        s.blocks[INNER, block] = cur
+    size = s.state[OUT] - before
+    if s.state[ANCHOR]:
+        s.blocks[LINKED, block] += size
+        if s.blocks[LINKS, block] == 0:
+            s.blocks[LINKS, block] = 1
+    if s.elements[PATH, cur] & IN_BOLD:
+        s.blocks[BOLD, block] += size
+    return i
+
+
+@inlined
+def _comment(data: Bytes, at: int, stop: int) -> int:
+    """Where the comment, declaration or instruction at `at` ends."""
+    if at + 3 < stop and data[at + 1] == 33 and data[at + 2] == 45 and data[at + 3] == 45:
+        i = at + 4
+        # `<!-->` and `<!--->` are whole
+        if i < stop and data[i] == 62:
+            return i + 1
+        while i < stop:
+            i = find_byte(data, i, stop, 62)
+            if i < stop and data[i - 1] == 45 and data[i - 2] == 45:
+                return i + 1
+            if i < stop and data[i - 1] == 33 and data[i - 2] == 45 and data[i - 3] == 45 and i - 3 >= at + 4:
+                return i + 1
+            i += 1
+        return stop
+    return min(stop, find_byte(data, at, stop, 62) + 1)
+
+
+@inlined
+def _start_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int:
+    """The start tag whose name is at `at`; where what is behind it begins."""
+    i, value, custom = at, np.uint64(0), False
+    while i < stop:
+        byte = np.int64(data[i])
+        if is_space(byte) or byte == 47 or byte == 62:
+            break
+        custom |= byte == 45
+        value = hashed(value, lower(byte))
+        i += 1
+    number = look_up(known.tags.keys, known.tags.numbers, value)
+    if number == 0 and custom:
+        number = np.int64(CUSTOM)
+    name_end = i
+    i, present, closed = read_attributes(data, i, stop, known.names.attribute_keys, known.names.attributes, s.values)
+    if i > stop:
+        return stop
+    properties = known.tags.properties[number]
+    closed = closed and s.state[XHTML] != 0
+    inside = s.elements[HIDDEN, s.state[CUR]] & NO_TEXT
+    if properties & RAW:
+        if not closed:
+            i = _raw(data, at, name_end, i, stop, number, present, s)
+        return i
+    if inside:
+        # what is inside matters no more than that one of the same name ends with its own end tag
+        if number == s.elements[TAG, s.state[CUR]] and properties & INERT and not closed:
+            _push(number, value, known, s)
+        return i
+    if number == META:
+        read_meta(data, present, s.values, known.names, s.fields)
+    elif number == LINK:
+        read_link(data, present, s.values, s.fields)
+    elif number == HTML or number == BODY or number == HEAD:
+        if number == HTML:
+            for attribute in (LANG, XML_LANG):
+                if present >> attribute & 1:
+                    set_field(s.fields, F_LANG, s.values[attribute, 0], s.values[attribute, 1], FIRST)
+    elif number == BR:
+        _break(s)
+    elif number == IMG:
+        if s.state[BEGIN] >= 0:
+            s.blocks[IMAGES, s.state[BLOCKS]] += 1
+    elif number == HR:
+        end_block(s.state, s.blocks, s.text)
+    elif properties & VOID == 0:
+        _open(data, number, value, properties, present, closed, known, s)
+    return i
+
+
+@inlined
+def _raw(
+    data: Bytes, name: int, name_end: int, at: int, stop: int, number: int, present: int, s: Scratch
+) -> int:
+    """Where what is behind the end tag of an element without markup begins; its content starts at `at`."""
+    i = at
+    size = name_end - name
+    while True:
+        i = find_byte(data, i, stop, 60)
+        if i + size + 2 > stop:
+            # never closed: of a script to the end of the page, of others nothing is content
+            return stop if number == SCRIPT else at
+        if data[i + 1] == 47:
+            same = True
+            for k in range(size):
+                same &= (data[i + 2 + k] | 32) == (data[name + k] | 32)
+            after = data[i + 2 + size] if i + 2 + size < stop else np.uint8(62)
+            if same and (is_space(after) or after == 62 or after == 47):
+                break
+        i += 1
+    if number == TITLE and s.elements[HIDDEN, s.state[CUR]] & NO_TEXT == 0:
+        set_field(s.fields, F_TITLE, at, i, FIRST)
+    elif number == SCRIPT and present >> TYPE & 1:
+        first, last = s.values[TYPE, 0], s.values[TYPE, 1]
+        if same_word(data, first, last, b"application/ld+json"):
+            read_linked_data(data, at, i, s.fields)
+    return min(stop, find_byte(data, i, stop, 62) + 1)
+
+
+@inlined
+def _break(s: Scratch) -> None:
+    """A `<br>`: a line end, and with another before it the end of the block."""
+    if s.state[BEGIN] < 0:
+        return
+    if s.state[SPACE] == 2:
+        end_block(s.state, s.blocks, s.text)
+    else:
+        s.state[SPACE] = 2
+        s.blocks[BREAKS, s.state[BLOCKS]] += 1
+
+
+@inlined
+def _scope(s: Scratch) -> int:
+    """The innermost open cell, caption or table: what is before it is out of reach."""
+    return max(s.opened[TD], s.opened[TH], s.opened[CAPTION], s.opened[TABLE])
+
+
+@inlined
+def _imply(number: int, properties: int, s: Scratch) -> None:
+    """Close what a start tag of this number closes."""
+    opened = s.opened
+    if properties & ENDS_P and opened[P] > _scope(s):
+        _pop(s, opened[P])
+    if number == LI:
+        if opened[LI] > max(opened[UL], opened[OL], opened[MENU], opened[DIR], _scope(s)):
+            _pop(s, opened[LI])
+    elif number == DD or number == DT:
+        last = max(opened[DD], opened[DT])
+        if last > max(opened[DL], _scope(s)):
+            _pop(s, last)
+    elif number == TD or number == TH or number == TR or number == TBODY or number == THEAD or number == TFOOT:
+        last = opened[CAPTION]
+        if number != TD and number != TH:
+            last = max(last, opened[TR])
+            if number != TR:
+                last = max(last, opened[TBODY], opened[THEAD], opened[TFOOT])
+        if last <= opened[TABLE]:
+            last = np.int32(0)
+        cell = max(opened[TD], opened[TH])
+        if cell > opened[TABLE] and (last == 0 or cell < last):
+            last = cell
+        if last > 0:
+            _pop(s, last)
+    elif number == OPTION:
+        if opened[OPTION]:
+            _pop(s, opened[OPTION])
+    elif number == A:
+        if opened[A] > _scope(s):
+            _close(A, 0, s)
+    elif properties & HEADING:
+        cur = s.state[CUR]
+        if H1 <= s.elements[TAG, cur] <= H6:
+            _pop(s, cur)
+
+
+@inlined
+def _open(
+    data: Bytes, number: int, value: Any, properties: int, present: int, closed: bool, known: Known, s: Scratch
+) -> None:
+    """An element begins."""
+    if properties & BLOCK:
+        end_block(s.state, s.blocks, s.text)
+    _imply(number, properties, s)
+    cur = _push(number, value, known, s)
+    elements, values = s.elements, s.values
+    own, sign = np.uint64(0), np.uint64(number)
+    for attribute in (CLASS, ID, ROLE, ITEMPROP):
+        if present >> attribute & 1:
+            bits, letters = groups_in(data, values[attribute, 0], values[attribute, 1], known.words)
+            own |= bits
+            if attribute == CLASS:
+                sign ^= letters
+    s.masks[0, cur] = own
+    s.masks[1, cur] = own | s.masks[1, elements[PARENT, cur]]
+    _count_sibling(cur, np.int64((sign ^ sign >> np.uint64(31)) & np.uint64(0x7FFFFFFF)), s)
+    if present and hides(data, present, values):
+        elements[HIDDEN, cur] |= BY_STYLE if properties & BLOCK else OWN_TEXT
+    if number == A:
+        if present >> HREF & 1:
+            s.state[ANCHOR] = cur
+            elements[PATH, cur] |= IN_LINK
+            read_link(data, present, values, s.fields)
+            if s.state[BEGIN] >= 0:
+                s.blocks[LINKS, s.state[BLOCKS]] += 1
+    elif number == TIME:
+        if present >> DATETIME & 1:
+            set_field(s.fields, F_DATE, values[DATETIME, 0], values[DATETIME, 1], LAST)
+    if closed:
+        if properties & BLOCK:
+            end_block(s.state, s.blocks, s.text)
+        _pop(s, cur)
+
+
+@inlined
+def _push(number: int, value: Any, known: Known, s: Scratch) -> int:
+    """A new element, child of the current one; its place."""
+    elements, parent, cur = s.elements, s.state[CUR], s.state[ELEMENTS]
+    properties = known.tags.properties[number]
+    elements[PARENT, cur] = parent
+    elements[TAG, cur] = number
+    elements[PREVIOUS, cur] = s.opened[number]
+    elements[HOLDER, cur] = cur if properties & BLOCK else elements[HOLDER, parent]
+    elements[FIRST_BLOCK, cur] = s.state[BLOCKS]
+    hidden = elements[HIDDEN, parent]
+    if properties & BLOCK and hidden & OWN_TEXT:
+        hidden = hidden & ~OWN_TEXT | BY_STYLE
+    if properties & HIDE:
+        hidden |= BY_TAG
+    if properties & INERT:
+        hidden |= NO_TEXT
+    elements[HIDDEN, cur] = hidden
+    elements[PATH, cur] = elements[PATH, parent] | known.tags.paths[number]
+    elements[DEPTH, cur] = elements[DEPTH, parent] + 1
+    elements[SIGN, cur] = np.int64(value & np.uint64(0x7FFFFFFF))
+    elements[GROUP, cur] = cur
+    for field in (MEMBERS, LAST_CHILD, CHILDREN, DEAD, ORDINAL):
+        elements[field, cur] = 0
+    if number == LI:
+        elements[CHILDREN, parent] += 1
+        elements[ORDINAL, cur] = elements[CHILDREN, parent]
+    s.opened[number] = cur
+    s.state[CUR] = cur
+    s.state[ELEMENTS] = cur + 1
+    return cur
+
+
+@inlined
+def _count_sibling(cur: int, sign: int, s: Scratch) -> None:
+    """Count an element with its elder siblings of the same tag and class."""
+    elements = s.elements
+    parent = elements[PARENT, cur]
+    elder = elements[LAST_CHILD, parent]
+    if elements[TAG, cur] > CUSTOM:
+        elements[SIGN, cur] = sign
+    if elder and elements[SIGN, elder] == elements[SIGN, cur]:
+        elements[GROUP, cur] = elements[GROUP, elder]
+    elements[LAST_CHILD, parent] = cur
+    elements[MEMBERS, elements[GROUP, cur]] += 1
+
+
+@inlined
+def _pop(s: Scratch, last: int) -> None:
+    """Close every open element down to `last`, which stays open only if it is the page itself."""
+    elements, state = s.elements, s.state
+    cur = state[CUR]
+    end = state[BLOCKS] + (state[BEGIN] >= 0)
+    while cur > 0 and cur >= last:
+        elements[END_BLOCK, cur] = end
+        if elements[DEAD, cur] == 0:
+            s.opened[elements[TAG, cur]] = elements[PREVIOUS, cur]
+        if cur == state[ANCHOR]:
+            state[ANCHOR] = 0
+        cur = elements[PARENT, cur]
+        state[STEPS] += 1
+    state[CUR] = cur
+
+
+@inlined
+def _close(number: int, value: Any, s: Scratch) -> None:
+    """An end tag of this number."""
+    elements = s.elements
+    last = np.int64(s.opened[number])
+    if H1 <= number <= H6:
+        for heading in range(H1, H6 + 1):
+            last = max(last, np.int64(s.opened[heading]))
+    if number <= CUSTOM:
+        sign, steps = np.int64(np.uint64(value) & np.uint64(0x7FFFFFFF)), 0
+        # names that are not known share a chain: look for the same one, not far
+        while last and elements[SIGN, last] != sign and steps < 16:
+            last = np.int64(elements[PREVIOUS, last])
+            steps += 1
+        if last and elements[SIGN, last] != sign:
+            last = np.int64(0)
+    in_table = number == TD or number == TH or number == TR or number == TBODY or number == THEAD or number == TFOOT
+    bound = s.opened[TABLE] if in_table else np.int32(0) if number == TABLE else _scope(s)
+    if number == CAPTION:
+        bound = s.opened[TABLE]
+    if last == 0 or last < bound:
+        return
+    if elements[HOLDER, s.state[CUR]] > last and elements[HOLDER, last] != last:
+        # an inline element closed inside a block that it holds
+        elements[DEAD, last] = 1
+        s.opened[number] = elements[PREVIOUS, last]
+        if last == s.state[ANCHOR]:
+            s.state[ANCHOR] = 0
+        return
+    _pop(s, last)
+
+
+@inlined
+def _end_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int:
+    """The end tag whose name is at `at`; where what is behind it begins."""
+    i, value, custom = at, np.uint64(0), False
+    while i < stop:
+        byte = np.int64(data[i])
+        if is_space(byte) or byte == 47 or byte == 62:
+            break
+        custom |= byte == 45
+        value = hashed(value, lower(byte))
+        i += 1
+    number = look_up(known.tags.keys, known.tags.numbers, value)
+    if number == 0 and custom:
+        number = np.int64(CUSTOM)
+    i = min(stop, find_byte(data, i, stop, 62) + 1)
+    if s.elements[HIDDEN, s.state[CUR]] & NO_TEXT and number != s.elements[TAG, s.state[CUR]]:
+        return i
+    if number == BR:
+        _break(s)
+        return i
+    properties = known.tags.properties[number]
+    if properties & BLOCK:
+        end_block(s.state, s.blocks, s.text)
+    if properties & VOID == 0:
+        _close(number, value, s)
+    return i
