@@ -14,6 +14,7 @@ ROOMS = ("select", "train")
 # who may import whom: each room and file sees itself and what stands right of it
 ALLOWED = {
     "kernels": {"text"},
+    "extraction": {"kernels", "text"},
     "text": set(),
     "errors": set(),
     "urls": {"text", "kernels"},
@@ -36,7 +37,7 @@ ALLOWED = {
     "documents": {"conversation"},
     "ngrams": {"ngrams", "errors", "text", "kernels"},
     "steps": {"steps", "settings", "readers", "documents", "errors", "text", "kernels", "watch", "dedup", "urls"}
-    | {"classifiers", "files", "sentences", "ngrams", "contamination"},
+    | {"classifiers", "files", "sentences", "ngrams", "contamination", "extraction"},
     "dedup": {"dedup", "readers", "steps", "settings", "documents", "errors", "text", "kernels", "urls"},
     "readers": {"readers", "conversation", "documents", "errors", "text"},
     "executors": {"executors", "watch", "errors"},

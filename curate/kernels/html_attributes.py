@@ -116,7 +116,7 @@ def same_word(data: Bytes, start: int, stop: int, word: Any) -> bool:
     """Whether `data[start:stop]`, in lower case, is the bytes `word`."""
     if stop - start != len(word):
         return False
-    for k in range(len(word)):
+    for k in range(len(word)):  # noqa: SIM110
         if lower(np.int64(data[start + k])) != word[k]:
             return False
     return True

@@ -5,69 +5,31 @@ range. Blocks part at block-level tags and at double `<br>`; text runs on across
 are implied as the HTML standard has it (13.2.6) for p, li, dd, dt, td, th, tr, option, headings and a.
 """
 
+# isort: off
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from curate.kernels import inlined, loop
 from curate.kernels.html_attributes import (
-    CLASS, DATETIME, F_DATE, F_LANG, F_TITLE, FIRST, HREF, ID, ITEMPROP, LANG, LAST, ROLE, TYPE, XML_LANG, Fields, Names,
-    Values, contains, hides, read_attributes, read_link, read_linked_data, read_meta, same_word, set_field,
+    CLASS, DATETIME, F_DATE, F_LANG, F_TITLE, FIRST, HREF, ID, ITEMPROP, LANG, LAST, ROLE, TYPE, XML_LANG, contains,
+    hides, read_attributes, read_link, read_linked_data, read_meta, same_word, set_field,
 )  # fmt: skip
-from curate.kernels.html_entities import Entities
+from curate.kernels.html_state import (
+    CHILDREN, DEPTH, END_BLOCK, FIRST_BLOCK, GROUP, HIDDEN, HOLDER, LAST_CHILD, MEMBERS, PARENT, PATH, PREVIOUS, SIGN,
+    TAG, ANCHOR, BEGIN, BLOCKS, BOLD, BREAKS, BY_STYLE, BY_TAG, CELLS, CELL_SIZE, CUR, DEAD, ELEMENT, ELEMENTS, IMAGES,
+    INNER, IN_ONE, LINKED, LINKS, NO_TEXT, ORDINAL, OUT, OWN_TEXT, SPACE, START, STEPS, XHTML, Known, Scratch,
+)  # fmt: skip
 from curate.kernels.html_tags import (
-    A, BLOCK, BODY, BR, CAPTION, CUSTOM, DD, DIR, DL, DT, ENDS_P, H1, H6, HEAD, HEADING, HIDE, HR, HTML, IMG, IN_BOLD,
-    IN_LINK, IN_PRE, INERT, LI, LINK, MENU, META, OL, OPTION, P, PRE, RAW, SCRIPT, TABLE, TBODY, TD, TFOOT, TH, THEAD, TIME,
-    TITLE, TR, UL, VOID, Tags, find_byte, hashed, is_space, look_up, lower,
+    ARTICLE, BLOCK, BODY, BR, CAPTION, CUSTOM, DD, DIR, DL, DT, ENDS_P, H1, H6, HEAD, HEADING, HIDE, HR, HTML, IMG,
+    IN_BOLD, IN_LINK, IN_PRE, INERT, LI, LINK, MENU, META, OL, OPTION, RAW, SCRIPT, TABLE, TBODY, TD, TFOOT, TH, THEAD,
+    TIME, TITLE, TR, UL, VOID, A, P, find_byte, hashed, is_space, look_up, lower,
 )  # fmt: skip
 from curate.kernels.html_text import append_text, end_block
-from curate.kernels.html_words import Words, groups_in
+from curate.kernels.html_words import groups_in
 from curate.text import Bytes
-
-Table = npt.NDArray[np.int32]
-
-#: fields of an element
-PARENT, TAG, PREVIOUS, HOLDER, FIRST_BLOCK, END_BLOCK, HIDDEN, PATH, DEPTH, SIGN, GROUP, MEMBERS, LAST_CHILD, CHILDREN = (
-    range(14)
-)
-DEAD, ORDINAL = 14, 15
-ELEMENT_FIELDS = 16
-#: how an element is hidden: by attributes, by what it is, no text at all, its own text alone (inline)
-BY_STYLE, BY_TAG, NO_TEXT, OWN_TEXT = 1, 2, 4, 8
-
-#: fields of a block: where its text is, its block-level element, the innermost one at its start, and bytes of some kinds
-START, STOP, ELEMENT, INNER, LINKED, BOLD, LINKS, BREAKS, IMAGES = range(9)
-BLOCK_FIELDS = 9
-
-#: the state of a scan
-CUR, OUT, BEGIN, SPACE, BLOCKS, ELEMENTS, ANCHOR, XHTML, RUN_END, STEPS = range(10)
-STATE_FIELDS = 10
-
-
-class Known(NamedTuple):
-    """The tables that never change."""
-
-    tags: Tags
-    names: Names
-    entities: Entities
-    words: Words
-    kinds: Bytes
-
-
-class Scratch(NamedTuple):
-    """What a scan writes; see `room` of `html_pages` for the sizes."""
-
-    state: npt.NDArray[np.int64]  # STATE_FIELDS
-    opened: Table  # COUNT: the last open element of each number, or 0
-    elements: Table  # ELEMENT_FIELDS x elements; element 0 is the page
-    masks: npt.NDArray[np.uint64]  # 2 x elements: own keywords, those of all ancestors too
-    blocks: Table  # BLOCK_FIELDS x blocks
-    text: Bytes  # the text of all blocks
-    values: Values
-    fields: Fields
 
 
 @loop
@@ -114,9 +76,7 @@ def _text(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int:
     if s.elements[HIDDEN, cur] & (NO_TEXT | OWN_TEXT):
         return find_byte(data, at + 1, stop, 60)
     before, was_open = s.state[OUT], s.state[BEGIN] >= 0
-    i = append_text(
-        data, at, stop, s.elements[PATH, cur] & IN_PRE, known.kinds, known.entities, s.state, s.text
-    )
+    i = append_text(data, at, stop, s.elements[PATH, cur] & IN_PRE, known.kinds, known.entities, s.state, s.text)
     if s.state[BEGIN] < 0:
         return i
     block = s.state[BLOCKS]
@@ -188,7 +148,7 @@ def _start_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int
         read_meta(data, present, s.values, known.names, s.fields)
     elif number == LINK:
         read_link(data, present, s.values, s.fields)
-    elif number == HTML or number == BODY or number == HEAD:
+    elif number in (HTML, BODY, HEAD):
         if number == HTML:
             for attribute in (LANG, XML_LANG):
                 if present >> attribute & 1:
@@ -206,9 +166,7 @@ def _start_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int
 
 
 @inlined
-def _raw(
-    data: Bytes, name: int, name_end: int, at: int, stop: int, number: int, present: int, s: Scratch
-) -> int:
+def _raw(data: Bytes, name: int, name_end: int, at: int, stop: int, number: int, present: int, s: Scratch) -> int:
     """Where what is behind the end tag of an element without markup begins; its content starts at `at`."""
     i = at
     size = name_end - name
@@ -261,11 +219,11 @@ def _imply(number: int, properties: int, s: Scratch) -> None:
     if number == LI:
         if opened[LI] > max(opened[UL], opened[OL], opened[MENU], opened[DIR], _scope(s)):
             _pop(s, opened[LI])
-    elif number == DD or number == DT:
+    elif number in (DD, DT):
         last = max(opened[DD], opened[DT])
         if last > max(opened[DL], _scope(s)):
             _pop(s, last)
-    elif number == TD or number == TH or number == TR or number == TBODY or number == THEAD or number == TFOOT:
+    elif number in (TD, TH, TR, TBODY, THEAD, TFOOT):
         last = opened[CAPTION]
         if number != TD and number != TH:
             last = max(last, opened[TR])
@@ -319,9 +277,8 @@ def _open(
             read_link(data, present, values, s.fields)
             if s.state[BEGIN] >= 0:
                 s.blocks[LINKS, s.state[BLOCKS]] += 1
-    elif number == TIME:
-        if present >> DATETIME & 1:
-            set_field(s.fields, F_DATE, values[DATETIME, 0], values[DATETIME, 1], LAST)
+    elif number == TIME and present >> DATETIME & 1:
+        set_field(s.fields, F_DATE, values[DATETIME, 0], values[DATETIME, 1], LAST)
     if closed:
         if properties & BLOCK:
             end_block(s.state, s.blocks, s.text)
@@ -350,8 +307,9 @@ def _push(number: int, value: Any, known: Known, s: Scratch) -> int:
     elements[DEPTH, cur] = elements[DEPTH, parent] + 1
     elements[SIGN, cur] = np.int64(value & np.uint64(0x7FFFFFFF))
     elements[GROUP, cur] = cur
-    for field in (MEMBERS, LAST_CHILD, CHILDREN, DEAD, ORDINAL):
+    for field in (MEMBERS, LAST_CHILD, CHILDREN, DEAD, ORDINAL, CELLS, CELL_SIZE):
         elements[field, cur] = 0
+    elements[IN_ONE, cur] = cur if number == ARTICLE else elements[IN_ONE, parent]
     if number == LI:
         elements[CHILDREN, parent] += 1
         elements[ORDINAL, cur] = elements[CHILDREN, parent]
@@ -408,7 +366,7 @@ def _close(number: int, value: Any, s: Scratch) -> None:
             steps += 1
         if last and elements[SIGN, last] != sign:
             last = np.int64(0)
-    in_table = number == TD or number == TH or number == TR or number == TBODY or number == THEAD or number == TFOOT
+    in_table = number in (TD, TH, TR, TBODY, THEAD, TFOOT)
     bound = s.opened[TABLE] if in_table else np.int32(0) if number == TABLE else _scope(s)
     if number == CAPTION:
         bound = s.opened[TABLE]

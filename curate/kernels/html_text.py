@@ -11,7 +11,7 @@ from curate.kernels import inlined, loop
 from curate.kernels.html_entities import Entities, reference
 from curate.text import Bytes
 
-# see html_scan
+# see html_state, which cannot be imported from here
 _OUT, _BEGIN, _SPACE, _BLOCKS = 1, 2, 3, 4
 _STOP = 1
 _LENGTHS = np.uint64(56)
@@ -26,7 +26,7 @@ def byte_kinds() -> Bytes:
     kinds[:32] = kinds[127] = DROP
     kinds[[9, 10, 12, 13, 32]] = BLANK
     kinds[60], kinds[38] = LESS, AMPERSAND
-    # begin the no-break space and the soft hyphen, the blanks of U+2000 to 200A and the byte order mark
+    # begin the no-break space and the C1 controls, the blanks of U+2000 to 200A and the byte order mark
     kinds[[0xC2, 0xE2, 0xE3, 0xEF]] = LOOK
     kinds.flags.writeable = False
     return kinds
@@ -40,7 +40,7 @@ def _special(data: Bytes, i: int, stop: int) -> tuple[int, int]:
         if i + 1 < stop:
             if data[i + 1] == 0xA0:
                 return BLANK, 2
-            if data[i + 1] == 0xAD or data[i + 1] < 0xA0:
+            if data[i + 1] < 0xA0:
                 return DROP, 2
         return PLAIN, 1
     if i + 2 >= stop:
@@ -71,7 +71,14 @@ def _before(state: npt.NDArray[np.int64], text: Bytes, out: int) -> int:
 
 @loop
 def append_text(
-    data: Bytes, at: int, stop: int, verbatim: int, kinds: Bytes, table: Entities, state: npt.NDArray[np.int64], text: Bytes
+    data: Bytes,
+    at: int,
+    stop: int,
+    verbatim: int,
+    kinds: Bytes,
+    table: Entities,
+    state: npt.NDArray[np.int64],
+    text: Bytes,
 ) -> int:
     """Append the text from `at` to the next tag to the block that is open, or begin one; where the tag is.
 
@@ -153,8 +160,6 @@ def _entity(found: Any, size: int) -> int:
         return DROP if low < 32 or low == 127 else PLAIN
     if size == 2 and two == np.uint64(0xA0C2):
         return BLANK
-    if size == 2 and two == np.uint64(0xADC2):
-        return DROP
     if size == 3 and two == np.uint64(0x80E2):
         third = found >> np.uint64(16) & np.uint64(0xFF)
         if 0x80 <= third <= 0x8A or third == 0xAF:
@@ -163,9 +168,7 @@ def _entity(found: Any, size: int) -> int:
 
 
 @inlined
-def end_block(
-    state: npt.NDArray[np.int64], blocks: npt.NDArray[np.int32], text: Bytes
-) -> None:
+def end_block(state: npt.NDArray[np.int64], blocks: npt.NDArray[np.int32], text: Bytes) -> None:
     """Close the block that is open, if one is; white space at its end goes, and a block of nothing else."""
     begin = state[_BEGIN]
     if begin >= 0:

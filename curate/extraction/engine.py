@@ -1,0 +1,121 @@
+"""Pages in UTF-8 -> main text, and what their heads say, as Arrow columns: no Python object a page."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.extraction.model import Model
+from curate.extraction.scratch import Room, known, room
+from curate.kernels.cache import folder_of
+from curate.kernels.html_attributes import FIELDS
+from curate.kernels.html_pages import Forest, extract_pages
+from curate.kernels.unicode import CODE_POINTS, LAST, kept_array
+from curate.text import Bytes, buffers, from_buffers
+
+#: F-beta that the choice of blocks maximises: below 1 a doubtful block is rather left out
+BETAS = {"precision": 0.7, "balanced": 1.0, "recall": 1.4}
+
+
+class Extracted(NamedTuple):
+    """What n pages hold; strings are empty where nothing was found."""
+
+    text: pa.Array
+    fields: dict[str, pa.Array]  # FIELDS
+    confidence: npt.NDArray[np.float32]
+    blocks: npt.NDArray[np.int32]
+    kept: npt.NDArray[np.int32]
+    relaxed: npt.NDArray[np.bool_]
+
+
+def extract(
+    pages: pa.Array,
+    model: Model,
+    *,
+    favor: str = "balanced",
+    whole: bool = False,
+    markdown: bool = False,
+    bullets: bool = True,
+) -> Extracted:
+    """The main text of pages (binary or string, valid UTF-8); with `whole` all text that is not hidden.
+
+    Text is in NFC. `confidence` is the F1 to be expected if the model's probabilities are right, 0 for pages without text.
+    """
+    data, offsets = buffers(pages)
+    ends = offsets.astype(np.int64)
+    here = room(int(np.diff(ends).max(initial=0)), most_markup(data, offsets))
+    trees = model.trees
+    forest = Forest(trees.base, trees.feature, trees.threshold, trees.leaves)
+    found = extract_pages(
+        data,
+        offsets,
+        known(),
+        here.scratch,
+        here.measures,
+        forest,
+        here.work,
+        may_compose(),
+        BETAS[favor],
+        whole,
+        markdown,
+        bullets,
+    )
+    text = from_buffers(found.text, found.offsets.astype(np.int32))
+    if found.denormal.any():
+        composed = [unicodedata.normalize("NFC", value) for value in text.filter(pa.array(found.denormal)).to_pylist()]
+        text = pc.replace_with_mask(text, pa.array(found.denormal), pa.array(composed, pa.string()))
+    fields = {
+        name: _strings(found.fields, found.field_start[place], found.field_stop[place])
+        for place, name in enumerate(FIELDS)
+    }
+    return Extracted(text, fields, found.confidence, found.blocks, found.kept, found.relaxed)
+
+
+def room_for(page: bytes) -> Room:
+    """Room for one page."""
+    return room(len(page), page.count(b"<"))
+
+
+def most_markup(data: Bytes, offsets: npt.NDArray[np.int32]) -> int:
+    """How often `<` stands in the page that has it most often."""
+    if len(offsets) < 2:
+        return 0
+    marks = np.flatnonzero(data[offsets[0] : offsets[-1]] == ord("<")) + offsets[0]
+    return int(np.diff(np.searchsorted(marks, offsets)).max(initial=0))
+
+
+def _strings(data: Bytes, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]) -> pa.Array:
+    """The strings `data[start:stop]`, which need not be next to one another."""
+    sizes = stop - start
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    places = np.repeat(start - offsets[:-1], sizes) + np.arange(offsets[-1])
+    return from_buffers(data[places], offsets)
+
+
+@functools.cache
+def may_compose() -> npt.NDArray[np.uint8]:
+    """1 for each code point that NFC may change, alone or behind another; read-only."""
+    path = folder_of(__file__) / f"composing_{unicodedata.unidata_version}.npy"
+    table = kept_array(path, _composing)
+    table.flags.writeable = False
+    return table
+
+
+def _composing() -> npt.NDArray[np.uint8]:
+    table = np.zeros(CODE_POINTS, np.uint8)
+    for code in range(LAST):
+        char = chr(code)
+        if unicodedata.combining(char) or not unicodedata.is_normalized("NFC", char):
+            table[code] = 1
+        parts = unicodedata.decomposition(char).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            table[int(parts[1], 16)] = 1
+    # the vowels and final consonants of Hangul compose by rule
+    table[0x1161:0x1176] = table[0x11A8:0x11C3] = 1
+    return table

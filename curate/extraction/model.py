@@ -1,0 +1,82 @@
+"""The model of which blocks are main text: a file of trees that a person can read, and its answers."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+MODEL = Path(str(files("curate"))) / "assets" / "extraction" / "model.json"
+
+
+class Trees(NamedTuple):
+    """Boosted oblivious trees; see `curate.kernels.trees.add_trees`."""
+
+    base: float  # the logarithm of the odds before any tree
+    feature: npt.NDArray[np.int32]  # trees x depth: rows of the matrix of features
+    threshold: Floats  # trees x depth
+    leaves: Floats  # trees x 2**depth
+    gain: npt.NDArray[np.float64]  # features: what the splits by each gained in training
+
+
+class Model(NamedTuple):
+    """Trees and what is needed to use them."""
+
+    trees: Trees
+    features: tuple[str, ...]
+    about: dict[str, Any]  # how it was trained, and what it scored then
+
+
+def to_json(model: Model) -> str:
+    """The file of a model: a line a tree, its questions by name, its leaves in the order of `add_trees`."""
+    trees, names = model.trees, model.features
+    lines = []
+    for feature, threshold, leaves in zip(trees.feature, trees.threshold, trees.leaves, strict=True):
+        asked = [[names[f], float(f"{t:.7g}")] for f, t in zip(feature, threshold, strict=True)]
+        lines.append(
+            json.dumps({"above": asked, "leaves": [round(float(leaf), 4) for leaf in leaves]}, separators=(",", ":"))
+        )
+    gain = {name: round(float(value), 1) for name, value in zip(names, trees.gain, strict=True)}
+    head = {"about": model.about, "features": list(names), "gain": gain, "base": round(trees.base, 6)}
+    text = json.dumps(head, ensure_ascii=False, indent=0)
+    return text[:-2] + ',\n"trees": [\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def from_json(text: str, known: Sequence[str]) -> Model:
+    """The model of a file; `known` names the rows of the matrix of features, in order. ValueError if one is missing."""
+    held = json.loads(text)
+    names = tuple(held["features"])
+    if missing := set(names) - set(known):
+        raise ValueError(f"the model asks for features that there are not: {', '.join(sorted(missing))}")
+    row = {name: place for place, name in enumerate(known)}
+    asked = [tree["above"] for tree in held["trees"]]
+    trees = Trees(
+        float(held["base"]),
+        np.array([[row[name] for name, _ in tree] for tree in asked], np.int32),
+        np.array([[threshold for _, threshold in tree] for tree in asked], np.float32),
+        np.array([tree["leaves"] for tree in held["trees"]], np.float32),
+        np.array([held["gain"].get(name, 0.0) for name in known]),
+    )
+    return Model(trees, tuple(known), held["about"])
+
+
+@functools.cache
+def shipped() -> Model:
+    """The model that comes with the package."""
+    from curate.kernels.html_features import FEATURES
+
+    return from_json(MODEL.read_text(), FEATURES)
+
+
+@functools.cache
+def shipped_hash() -> str:
+    """The hash of its file."""
+    return hashlib.sha256(MODEL.read_bytes()).hexdigest()

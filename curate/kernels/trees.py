@@ -1,0 +1,116 @@
+"""Gradient-boosted oblivious trees: every split of a level asks the same question (Kohavi 1994; CatBoost, arXiv 1706.09516).
+
+Such a tree is a few comparisons and one look-up, the same for each row, so that a processor answers for many rows at
+once; and it has so few questions that it fits little data less closely than other trees.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.kernels import kernel, loop
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int32]
+
+
+@loop
+def add_trees(
+    x: Floats, rows: int, feature: Integers, threshold: Floats, leaves: Floats, place: Integers, out: Floats
+) -> None:
+    """Add the answers of all trees for the first `rows` columns of `x` (features x rows) to `out`.
+
+    `feature` and `threshold` are trees x depth, `leaves` trees x 2**depth; bit d of a row's leaf says whether its
+    feature is above threshold d. `place` is room for `rows` numbers.
+    """
+    depth = feature.shape[1]
+    for tree in range(feature.shape[0]):
+        place[:rows] = 0
+        for level in range(depth):
+            values, least, bit = x[feature[tree, level]], threshold[tree, level], np.int32(1 << level)
+            for row in range(rows):
+                place[row] |= bit if values[row] > least else np.int32(0)
+        of_tree = leaves[tree]
+        for row in range(rows):
+            out[row] += of_tree[place[row]]
+
+
+@kernel
+def _best_split(
+    bins: npt.NDArray[np.uint8],
+    rows: Integers,
+    place: Integers,
+    gradient: Floats,
+    weight: Floats,
+    candidates: Integers,
+    leaves: int,
+    count: int,
+    ridge: float,
+    least: float,
+) -> tuple[int, int, float]:
+    """The (feature, bin) by which splitting every leaf gains most: rows go right whose bin is above it."""
+    g, h = np.empty((leaves, count)), np.empty((leaves, count))
+    best, best_feature, best_bin = -1.0, 0, 0
+    for feature in candidates:
+        g[:] = 0
+        h[:] = 0
+        column = bins[feature]
+        for row in rows:
+            leaf, value = place[row], column[row]
+            g[leaf, value] += gradient[row]
+            h[leaf, value] += weight[row]
+        gain = np.zeros(count)
+        for leaf in range(leaves):
+            all_g, all_h = g[leaf].sum(), h[leaf].sum()
+            base = all_g * all_g / (all_h + ridge)
+            left_g = left_h = 0.0
+            for value in range(count - 1):
+                left_g += g[leaf, value]
+                left_h += h[leaf, value]
+                right_g, right_h = all_g - left_g, all_h - left_h
+                if left_h >= least and right_h >= least:
+                    gain[value] += left_g * left_g / (left_h + ridge) + right_g * right_g / (right_h + ridge) - base
+        for value in range(count - 1):
+            if gain[value] > best:
+                best, best_feature, best_bin = gain[value], feature, value
+    return best_feature, best_bin, best
+
+
+@kernel
+def grow_tree(
+    bins: npt.NDArray[np.uint8],
+    rows: Integers,
+    gradient: Floats,
+    weight: Floats,
+    candidates: Integers,
+    depth: int,
+    count: int,
+    ridge: float,
+    least: float,
+) -> tuple[Integers, Integers, Floats, npt.NDArray[np.float64]]:
+    """One tree for the Newton step of the `rows`: (features, bins, leaves, gain of each level).
+
+    `bins` is features x rows of numbers below `count`; `gradient` and `weight` are the first and second derivatives of
+    the loss; `ridge` is added to the weight of a leaf, `least` is the smallest weight of a side of a split.
+    """
+    place = np.zeros(bins.shape[1], np.int32)
+    features, splits = np.zeros(depth, np.int32), np.zeros(depth, np.int32)
+    gains = np.zeros(depth)
+    for level in range(depth):
+        feature, value, gain = _best_split(
+            bins, rows, place, gradient, weight, candidates, 1 << level, count, ridge, least
+        )
+        features[level], splits[level], gains[level] = feature, value, gain
+        column = bins[feature]
+        for row in range(len(place)):
+            if column[row] > value:
+                place[row] |= 1 << level
+    sums_g, sums_h = np.zeros(1 << depth), np.zeros(1 << depth)
+    for row in rows:
+        sums_g[place[row]] += gradient[row]
+        sums_h[place[row]] += weight[row]
+    leaves = np.zeros(1 << depth, np.float32)
+    for leaf in range(1 << depth):
+        leaves[leaf] = -sums_g[leaf] / (sums_h[leaf] + ridge)
+    return features, splits, leaves, gains
