@@ -294,6 +294,34 @@ def _tokenizers() -> None:
 
 
 @app.command()
+def train(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A training file.")],
+    output: Annotated[str | None, typer.Option("--output", help="Write to this folder instead of the file's.")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: optimizer.lr=3e-4")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Begin anew: forget the checkpoints of the folder.")] = False,
+) -> None:
+    """Train on tokenised shards; goes on from the newest checkpoint. For many GPUs: torchrun -m curate train FILE."""
+    from curate.train.start import train_file
+
+    train_file(file, output=output, settings=set or (), force=force)
+
+
+@app.command()
+def trace(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="The output folder of a training run.")],
+    step: Annotated[int, typer.Option("--step", min=0, help="The step, from 0.")],
+    around: Annotated[int, typer.Option("--around", min=0, help="Also so many steps before and after.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a document.")] = False,
+) -> None:
+    """List the documents that a training step was made of: source, place, URL, what part was used."""
+    from curate.train.trace import trace_steps
+
+    trace_steps(Path(directory), step, around=around, as_json=json)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a pipeline file, for editors."""
     import json

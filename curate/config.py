@@ -88,12 +88,13 @@ def read(file: str, overrides: Overrides) -> tuple[Pipeline, list[Problem]]:
     return _build(source, path.parent, input_folder, problems), problems
 
 
-def read_settings(cls: type[Settings], file: str) -> Settings:
-    """A YAML file that holds the settings of one model. Raises ConfigError with every problem found."""
+def read_settings(cls: type[Settings], file: str, overrides: Sequence[str] = ()) -> Settings:
+    """A YAML file that holds the settings of one model, `KEY=VALUE` put over them. Raises ConfigError with every problem."""
     source = _parsed(file, "name a YAML file")
     problems: list[Problem] = []
+    _set_all(source.data, overrides, problems)
     made: Settings | None = _model(cls, source.data, (), source, problems)
-    if made is None:
+    if made is None or problems:
         raise ConfigError(problems)
     return made
 
@@ -224,14 +225,18 @@ def _shown(value: Any) -> str:
     return kinds.get(type(value), repr(value))
 
 
-def _override(source: Source, overrides: Overrides, problems: list[Problem]) -> None:
-    data = source.data
-    for setting in overrides.settings:
+def _set_all(data: Any, settings: Sequence[str], problems: list[Problem]) -> None:
+    for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             problems.append(Problem(f"--set {setting}", "expected KEY=VALUE", "--set steps.quality.word_count.min=30"))
             continue
         _set(data, key.split("."), parse_value(value), f"--set {setting}", problems)
+
+
+def _override(source: Source, overrides: Overrides, problems: list[Problem]) -> None:
+    data = source.data
+    _set_all(data, overrides.settings, problems)
     executor = data.setdefault("executor", {})
     for name, option in (("workers", overrides.workers), ("memory", overrides.memory)):
         if option is not None and isinstance(executor, dict):

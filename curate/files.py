@@ -73,6 +73,16 @@ def committed_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def point(link: Path, to: str) -> None:
+    """Make `link` a relative symbolic link to `to`, swapped by rename."""
+    if link.is_symlink() and os.readlink(link) == to:
+        return
+    temporary = link.with_name(f".{link.name}.link")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(to)
+    temporary.rename(link)
+
+
 def sweep(root: Path, *, depth: int = 4) -> None:
     """Remove what writers that were killed left half done, down to `depth` folders; nobody may be writing below `root`."""
     for level in range(depth):

@@ -17,7 +17,7 @@ import numpy as np
 from curate.errors import CurateError
 from curate.executors.executor import Executor, WorkerDied
 from curate.executors.here import Here
-from curate.files import digest, file_sha256, read_json, sync, write_json
+from curate.files import digest, file_sha256, point, read_json, sync, write_json
 from curate.manifest import make_manifest
 from curate.plan import MapStage, Plan
 from curate.run import RunResult
@@ -206,9 +206,9 @@ def _assemble(plan: Plan, manifest: dict[str, Any], shards: Sequence[str], ledge
         sync(folder)
     temporary.rename(target)
     sync(versions)
-    _point(out / "current", f"versions/{number:06d}")
+    point(out / "current", f"versions/{number:06d}")
     for name in LINKS:
-        _point(out / name, f"current/{name}")
+        point(out / name, f"current/{name}")
     sync(out)
     return Published(number, target, manifest, True)
 
@@ -227,16 +227,6 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _point(link: Path, to: str) -> None:
-    """Make `link` a relative symbolic link to `to`, swapped by rename."""
-    if link.is_symlink() and os.readlink(link) == to:
-        return
-    temporary = link.with_name(f".{link.name}.link")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(to)
-    temporary.rename(link)
 
 
 def versions_of(out: Path) -> Iterator[Path]:

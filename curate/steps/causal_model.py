@@ -152,12 +152,12 @@ def _load(path: Path) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     options: dict[str, Any] = {"local_files_only": True}
-    folder = path if path.is_dir() else _unpacked(path)
+    folder = path if path.is_dir() else unpacked(path)
     tokenizer = AutoTokenizer.from_pretrained(folder, **options)
     return tokenizer, AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options)
 
 
-def _unpacked(path: Path) -> Path:
+def unpacked(path: Path) -> Path:
     """The folder in the cache with the weights of a GGUF file as float32: unpacking takes ten times as long as loading."""
     folder = cache_root() / "models" / f"{path.stem}-{file_sha256(path)[:16]}"
     if (folder / "config.json").is_file():

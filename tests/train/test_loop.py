@@ -1,0 +1,243 @@
+"""Training runs: exact resume, equal whatever the micro-batch and the processes, errors that name what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from token_sets import make_set, random_lengths  # noqa: E402
+
+from curate.errors import ConfigError, CurateError  # noqa: E402
+from curate.train.checkpoint import checkpoints, load_optimizer, state_of  # noqa: E402
+from curate.train.loop import train  # noqa: E402
+from curate.train.parallel import Parallel  # noqa: E402
+from curate.train.settings import TrainSettings  # noqa: E402
+from curate.train.trace import traced  # noqa: E402
+
+TINY = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "intermediate_size": 32,
+}
+VOCABULARY = 200
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lengths = {"books": random_lengths(1, 20, mean=200), "web": random_lengths(2, 150, mean=40)}
+    return make_set(tmp_path_factory.mktemp("train") / "set", lengths, vocabulary=VOCABULARY).folder
+
+
+def settings(data: Path, output: Path, **more: Any) -> TrainSettings:
+    given = {
+        "name": "test", "seed": 3, "data": str(data), "model": {"preset": "1m", "config": TINY}, "context": 32, "rows": 8,
+        "micro_rows": 4, "steps": 12, "mixture": {"kind": "static", "weights": {"books": 0.3, "web": 0.7}},
+        "output": str(output), "log_every": 1, "device": "cpu", "checkpoint": {"every": 6},
+    }  # fmt: skip
+    return TrainSettings.model_validate({**given, **more})
+
+
+def run(chosen: TrainSettings) -> list[dict[str, Any]]:
+    Path(chosen.output).mkdir(parents=True, exist_ok=True)
+    with Parallel(chosen) as parallel:
+        train(chosen, parallel)
+    return metrics(Path(chosen.output))
+
+
+def metrics(output: Path) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in entry.items() if k != "tokens_per_second"} for entry in found]
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Die, as by kill -9, before step `step` of this process's count."""
+    import curate.train.loop as loop
+
+    original = loop.train_step
+
+    def dying(run: Any, batch: Any) -> Any:
+        if run.step == step:
+            raise RuntimeError("killed")
+        return original(run, batch)
+
+    monkeypatch.setattr(loop, "train_step", dying)
+
+
+@pytest.mark.parametrize("more", [{}, {"optimizer": {"kind": "muon"}}, {"adapter": {"rank": 2, "dropout": 0.2}}])
+def test_a_run_killed_twice_is_the_run_that_was_not(data: Path, tmp_path: Path, more: dict[str, Any]) -> None:
+    whole = run(settings(data, tmp_path / "whole", checkpoint={"every": 4}, **more))
+    for step in (6, 11):
+        with pytest.MonkeyPatch.context() as patch:
+            stop_at(patch, step)
+            with pytest.raises(RuntimeError, match="killed"):
+                run(settings(data, tmp_path / "cut", checkpoint={"every": 4}, **more))
+    assert run(settings(data, tmp_path / "cut", checkpoint={"every": 4}, **more)) == whole
+    assert [entry["step"] for entry in whole] == list(range(1, 13))
+    assert whole[-1]["loss"] < whole[0]["loss"]
+    weights = [
+        next((tmp_path / name / "model").resolve().glob("*.safetensors")).read_bytes() for name in ("whole", "cut")
+    ]
+    assert weights[0] == weights[1]
+
+
+def test_the_micro_batch_changes_rounding_alone(data: Path, tmp_path: Path) -> None:
+    found = [run(settings(data, tmp_path / str(rows), micro_rows=rows, steps=4)) for rows in (1, 8)]
+    for one, other in zip(*found, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], abs=1e-5) and one["trained"] == other["trained"]
+
+
+def test_the_chunked_loss_is_that_of_whole_logits(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import curate.train.losses as losses
+
+    monkeypatch.setattr(losses, "CHUNK_LOGITS", 1000)
+    chunked = run(settings(data, tmp_path / "chunked", steps=4))
+    monkeypatch.setattr(losses, "_has_plain_head", lambda _: False)
+    whole = run(settings(data, tmp_path / "whole", steps=4))
+    for one, other in zip(chunked, whole, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], abs=2e-6)
+        assert one["grad_norm"] == pytest.approx(other["grad_norm"], abs=1e-5)
+
+
+def test_losses_by_source_sum_to_the_loss(data: Path, tmp_path: Path) -> None:
+    entry = run(settings(data, tmp_path, steps=1))[0]
+    assert set(entry["losses"]) == {"books", "web"}
+    assert min(entry["losses"].values()) <= entry["loss"] <= max(entry["losses"].values())
+
+
+def launch(file: Path, world: int) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={world}",
+        "-m",
+        "curate",
+    ]
+    done = subprocess.run(
+        [*command, "train", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert not done.returncode, done.stderr[-3000:]
+
+
+def test_two_processes_train_as_one_and_hand_over(data: Path, tmp_path: Path) -> None:
+    """World 1 for all steps, against 2 for the first half and 1 for the rest."""
+
+    def file(name: str, steps: int) -> Path:
+        chosen = settings(data, tmp_path / name, checkpoint={"every": 3, "keep": 9}, steps=6).model_dump(
+            mode="json", by_alias=True
+        )
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(json.dumps(chosen))
+        return path
+
+    launch(file("two", 6), 2)
+    one = run(settings(data, tmp_path / "one", checkpoint={"every": 3, "keep": 9}, steps=6))
+    two = metrics(tmp_path / "two")
+    for step in (6,):
+        import shutil
+
+        shutil.rmtree(tmp_path / "two" / "checkpoints" / f"{step:06d}")
+    handed = run(settings(data, tmp_path / "two", checkpoint={"every": 3, "keep": 9}, steps=6))
+    for a, b, c in zip(one, two, handed, strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], abs=1e-5) and a["loss"] == pytest.approx(c["loss"], abs=1e-5)
+        assert a["trained"] == b["trained"]
+    rows = [list(traced(tmp_path / name, 2)) for name in ("one", "two")]
+    assert rows[0] == rows[1] and {row["row"] for row in rows[0]} == set(range(8))
+
+
+def test_a_checkpoint_loads_with_transformers(data: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    chosen = settings(data, tmp_path, evaluate={"data": str(data), "every": 5, "documents": 6})
+    found = run(chosen)
+    held_out = [entry["held_out"] for entry in found if "held_out" in entry]
+    assert len(held_out) == 3 and held_out[-1]["all"]["loss"] < held_out[0]["all"]["loss"]
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    ids = torch.arange(20)[None]
+    assert model(input_ids=ids).logits.shape == (1, 20, 256)
+    assert state_of(checkpoints(tmp_path)[-1])["step"] == 12 and load_optimizer(checkpoints(tmp_path)[-1])["state"]
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "| web |" in card and state_of(checkpoints(tmp_path)[-1])["data"][0]["hash"] in card
+
+
+def test_held_out_loss_is_that_of_each_document_alone(data: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from curate.train.token_set import TokenSet
+
+    found = run(settings(data, tmp_path, evaluate={"data": str(data), "documents": 5}, steps=3))[-1]["held_out"]
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    total, count = 0.0, 0
+    for number, document in enumerate(TokenSet.open(data).documents("web")):
+        if number == 5:
+            break
+        ids = torch.from_numpy(document.tokens[:32].astype("int64"))[None]
+        if ids.shape[1] > 1:
+            with torch.no_grad():
+                logits = model(input_ids=ids).logits[0, :-1]
+            total += float(torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum"))
+            count += ids.shape[1] - 1
+    assert found["web"]["tokens"] == count and found["web"]["loss"] == pytest.approx(total / count, abs=1e-5)
+
+
+def test_a_loss_that_is_no_number_names_its_documents(data: Path, tmp_path: Path) -> None:
+    chosen = settings(data, tmp_path, optimizer={"lr": 1e30, "clip": 0}, schedule={"warmup": 0})
+    with pytest.raises(CurateError, match=r"(?s)the (loss|gradient's norm) is (nan|inf).*books\.jsonl|web\.jsonl"):
+        run(chosen)
+
+
+def test_other_settings_do_not_go_on(data: Path, tmp_path: Path) -> None:
+    run(settings(data, tmp_path, steps=2))
+    with pytest.raises(ConfigError, match="seed: is 4, the checkpoint .* has 3"):
+        run(settings(data, tmp_path, steps=2, seed=4))
+    # how it is computed may change
+    run(settings(data, tmp_path, steps=2, micro_rows=2))
+
+
+def test_mistakes_of_a_training_file_are_told_at_once(data: Path, tmp_path: Path) -> None:
+    from corpora import curate
+
+    (tmp_path / "t.yaml").write_text(
+        "name: x\ndata: nowhere\nmodel: {preset: 2m}\ncontext: 32\nrows: 6\nmicro_rows: 4\nsteps: 3\noutput: out\n"
+    )
+    done = curate("train", tmp_path / "t.yaml")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "unknown preset `2m`" in done.stderr and "nowhere" in done.stderr and "micro_rows" in done.stderr
+    (tmp_path / "t.yaml").write_text("name: x\nstepps: 3\nmodel: {}\noutput: out\n")
+    done = curate("train", tmp_path / "t.yaml")
+    assert done.returncode == 2 and "did you mean steps?" in done.stderr and "write one of `preset`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "shares"),
+    [
+        ("cosine", [0.5, 1.0, 1.0, 0.55, 0.1]),
+        ("wsd", [0.5, 1.0, 1.0, 1.0, 0.325]),
+        ("linear", [0.5, 1.0, 1.0, 0.55, 0.2125]),
+    ],
+)
+def test_schedules(kind: str, shares: list[float]) -> None:
+    from curate.train.optimizers import rate
+    from curate.train.settings import ScheduleSettings
+
+    made = ScheduleSettings(kind=kind, warmup=0.2, decay=0.4, floor=0.1)  # type: ignore[arg-type]
+    found = [rate(made, step, 10) for step in (0, 1, 2, 6, 9)]
+    assert found[:3] == pytest.approx(shares[:3])
+    assert found[3] == pytest.approx(shares[3] if kind != "wsd" else 1.0)
+    assert 0.1 <= found[4] < found[3]

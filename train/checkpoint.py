@@ -1,0 +1,72 @@
+"""Checkpoints: whole or not at all, in the format of Hugging Face, with what an exact resume needs.
+
+OUTPUT/checkpoints/000200/model/        config, weights (safetensors, float32), tokenizer: loads with transformers
+                          optimizer.pt  the optimizers' state, by the names of parameters
+                          state.json    step, loader, guard, settings, what it was trained on; written last
+OUTPUT/model -> checkpoints/000200/model
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from curate.files import committed_folder, point, read_json, sync, write_json
+
+STATE = "state.json"
+
+
+def folder_of(output: Path, step: int) -> Path:
+    """The checkpoint after `step` steps."""
+    return output / "checkpoints" / f"{step:06d}"
+
+
+def checkpoints(output: Path) -> list[Path]:
+    """All whole checkpoints, oldest first."""
+    folder = output / "checkpoints"
+    found = sorted(path for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+    return [path for path in found if (path / STATE).exists()]
+
+
+def state_of(checkpoint: Path) -> dict[str, Any]:
+    """The state of a checkpoint."""
+    state: dict[str, Any] = read_json(checkpoint / STATE)
+    return state
+
+
+def save(
+    output: Path, state: Mapping[str, Any], *, model: Any, weights: Mapping[str, Any], optimizer: Any, tokenizer: Path | None,
+    card: str,
+) -> Path:  # fmt: skip
+    """Write the checkpoint of `state["step"]` beside, sync it, rename it. Only the first process calls it."""
+    target = folder_of(output, state["step"])
+    # of a run that was begun anew, or that saved this step before
+    shutil.rmtree(target, ignore_errors=True)
+    with committed_folder(target) as folder:
+        model.save_pretrained(folder / "model", state_dict=dict(weights))
+        if tokenizer is not None:
+            for file in tokenizer.iterdir():
+                shutil.copyfile(file, folder / "model" / file.name)
+        (folder / "model" / "README.md").write_text(card)
+        for file in (folder / "model").iterdir():
+            sync(file)
+        torch.save(optimizer, folder / "optimizer.pt")
+        write_json(folder / STATE, state)
+    point(output / "model", f"checkpoints/{target.name}/model")
+    return target
+
+
+def load_optimizer(checkpoint: Path) -> Any:
+    """What `save` was given as `optimizer`."""
+    return torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True)
+
+
+def clean(output: Path, *, keep: int, best: int | None) -> None:
+    """Remove all checkpoints but the newest `keep`, and that after `best` steps."""
+    for path in checkpoints(output)[:-keep]:
+        if int(path.name) != best:
+            shutil.rmtree(path)

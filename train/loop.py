@@ -1,0 +1,299 @@
+"""The training loop.  START READING HERE
+
+    with Parallel(settings) as parallel:
+        train(settings, parallel)
+
+A run goes on from its newest checkpoint. Nothing but the step decides what random numbers a step sees, and the loader's
+state is the position in the data, so a run that was stopped any number of times is the run that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from curate.errors import ConfigError, InterruptedRun, Problem
+from curate.files import digest
+from curate.train import checkpoint
+from curate.train.attention import check_leak, model_inputs
+from curate.train.batch import Batch
+from curate.train.card import model_card
+from curate.train.evaluate import Evaluation, open_evaluation, predicted
+from curate.train.guard import Guard, check_finite, named_documents
+from curate.train.loader import Loader
+from curate.train.losses import Objective
+from curate.train.metrics import Metrics
+from curate.train.models import make_model, parameters, reload_model, with_adapter
+from curate.train.optimizers import make_optimizers, rate, set_rate
+from curate.train.parallel import Parallel
+from curate.train.plan import PlanSettings
+from curate.train.settings import TrainSettings
+from curate.train.step_log import StepLog
+from curate.train.token_set import TOKENIZER, TokenSet
+
+# Batches that show CorDA what the data is like.
+CORDA_BATCHES = 8
+
+
+@dataclass
+class Run:
+    """Everything that a step needs."""
+
+    settings: TrainSettings
+    parallel: Parallel
+    loader: Loader
+    objective: Objective
+    wrapped: Any
+    optimizers: list[Any]
+    guard: Guard
+    log: StepLog
+    metrics: Metrics | None
+    evaluation: Evaluation | None
+    sets: list[TokenSet]
+    step: int = 0
+    best: dict[str, Any] = field(default_factory=dict)
+
+
+def train(settings: TrainSettings, parallel: Parallel) -> Path:
+    """Train to the last step; the folder of the last checkpoint. Raises ConfigError, InterruptedRun, CurateError."""
+    run = prepare(settings, parallel)
+    output = Path(settings.output)
+    begun, tokens = time.monotonic(), 0
+    with _stopping() as stop:
+        while run.step < settings.steps:
+            batch = next(run.loader)
+            found = train_step(run, batch)
+            tokens += settings.rows * settings.context
+            run.step += 1
+            if run.step % settings.log_every == 0 or run.step == settings.steps:
+                seconds = time.monotonic() - begun
+                if run.metrics:
+                    run.metrics.report(run.step, found, tokens=tokens, seconds=seconds, world=parallel.world)
+                begun, tokens = time.monotonic(), 0
+            if run.evaluation and settings.evaluate and _due(run, settings.evaluate.every):
+                evaluate(run, run.evaluation)
+                begun, tokens = time.monotonic(), 0
+            if _due(run, settings.checkpoint.every) or stop:
+                save(run)
+                begun, tokens = time.monotonic(), 0
+            if stop and run.step < settings.steps:
+                raise InterruptedRun(
+                    "", f"stopped after step {run.step}; the state is kept", "run the same command again"
+                )
+    run.loader.close()
+    if run.metrics:
+        run.metrics.close()
+    return checkpoint.folder_of(output, run.step)
+
+
+def train_step(run: Run, batch: Batch) -> dict[str, Any]:
+    """Forward, backward, and a step of the optimizers; what is to be said of it."""
+    settings, parallel = run.settings, run.parallel
+    # dropout and the like see the same numbers in this step whatever came before
+    torch.manual_seed(address(settings.seed, "step", run.step, parallel.rank))
+    run.log.add(run.step, batch.segments)
+    trained = int(parallel.sum(torch.tensor(batch.trained, dtype=torch.int64, device=parallel.device)))
+    parts = list(batch.micro_batches(settings.micro_rows))
+    total = torch.zeros((), dtype=torch.float64)
+    by_source = torch.zeros(len(run.loader.sources), 2, dtype=torch.float64)
+    for number, part in enumerate(parts):
+        with parallel.accumulating(run.wrapped, number == len(parts) - 1), parallel.computing():
+            places, targets = predicted(part.labels)
+            inputs = model_inputs(run.objective.model, part.torch(parallel.device))
+            loss, each = run.wrapped(
+                inputs, torch.from_numpy(places).to(parallel.device), torch.from_numpy(targets).to(parallel.device)
+            )
+        # processes are averaged over; each token of the step counts the same, wherever it is computed
+        (loss * (parallel.world / max(trained, 1))).backward()
+        each = each.double().cpu()
+        total += each.sum()
+        sources = torch.from_numpy(part.token_sources.ravel()[places + 1])
+        by_source.index_add_(0, sources, torch.stack([each, torch.ones_like(each)], dim=1))
+    sums = parallel.sum(torch.cat([total[None], by_source.ravel()]).to(parallel.device)).cpu()
+    mean = float(sums[0]) / max(trained, 1)
+    norm = float(_clip(run))
+    if not (torch.isfinite(sums[0]) and torch.isfinite(torch.tensor(norm))):
+        documents = run.loader.documents(batch)
+        check_finite(run.step, "loss", mean, documents)
+        check_finite(run.step, "gradient's norm", norm, documents)
+    spike = run.guard.is_spike(mean, settings.guard)
+    if spike and run.metrics:
+        skipped = ", left out" if settings.guard.skip else ""
+        run.metrics.note(run.step, f"loss {mean:.3f} is a spike{skipped}", named_documents(run.loader.documents(batch)))
+    share = rate(settings.schedule, run.step, settings.steps)
+    set_rate(run.optimizers, share)
+    for optimizer in run.optimizers:
+        if not (spike and settings.guard.skip):
+            optimizer.step()
+        optimizer.zero_grad()
+    pairs = sums[1:].reshape(-1, 2).tolist()
+    losses = {name: s / n for name, (s, n) in zip(run.loader.sources, pairs, strict=True) if n}
+    return {"loss": mean, "grad_norm": norm, "lr": settings.optimizer.lr * share, "trained": trained, "losses": losses}
+
+
+def _clip(run: Run) -> Any:
+    """The norm of the whole gradient, which is cut to the limit."""
+    trained = [p for p in run.objective.parameters() if p.requires_grad]
+    limit = run.settings.optimizer.clip or float("inf")
+    norm: Any = torch.nn.utils.clip_grad_norm_(trained, limit)
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+
+
+def _due(run: Run, every: int) -> bool:
+    return run.step % every == 0 or run.step == run.settings.steps
+
+
+def evaluate(run: Run, evaluation: Evaluation) -> None:
+    """Held-out figures; the best so far is remembered."""
+    found = evaluation.run(run.wrapped, run.objective, run.parallel)
+    if run.metrics:
+        run.metrics.evaluation(run.step, found)
+    loss = found.get("all", next(iter(found.values())))["loss"]
+    if not run.best or loss < run.best["loss"]:
+        run.best = {"step": run.step, "loss": loss, "held_out": found}
+
+
+def save(run: Run) -> None:
+    """A checkpoint after the last step; every process calls it."""
+    settings, output = run.settings, Path(run.settings.output)
+    run.log.commit(run.step)
+    weights = run.parallel.weights(run.objective)
+    optimizer = run.parallel.optimizer_state(run.objective, run.optimizers)
+    if run.parallel.first:
+        state = {
+            "step": run.step, "loader": run.loader.state(), "guard": run.guard.state(), "best": run.best,
+            "settings": settings.bound(), "data": [{"folder": str(s.folder), "hash": s.hash} for s in run.sets],
+            "tokens": run.loader.report(), "versions": _versions(),
+        }  # fmt: skip
+        tokenizer = run.sets[0].folder / TOKENIZER
+        checkpoint.save(
+            output, state, model=run.objective.model, weights=weights, optimizer=optimizer,
+            tokenizer=tokenizer if tokenizer.is_dir() else None, card=model_card(settings, state, run.sets),
+        )  # fmt: skip
+        # the best is kept if it was saved: evaluations and checkpoints need not coincide
+        checkpoint.clean(output, keep=settings.checkpoint.keep, best=run.best.get("step"))
+    run.parallel.wait()
+
+
+def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
+    """Open the data, make or load the model, and go to where the newest checkpoint stands. Raises ConfigError."""
+    output = Path(settings.output)
+    sets = [TokenSet.open(folder) for folder in settings.data_folders]
+    found = checkpoint.checkpoints(output)
+    state = checkpoint.state_of(found[-1]) if found else None
+    if state:
+        _same_run(settings, state, sets, found[-1])
+    vocabulary = int(sets[0].manifest["tokenizer"]["vocabulary"])
+    plan = PlanSettings(settings.context, settings.rows, settings.seed, settings.packing, settings.long)
+    place: dict[str, Any] = {"rank": parallel.rank, "world": parallel.world, "vocabulary": vocabulary}
+    weights = settings.mixture.weights or None
+    loader = Loader(sets, state=state["loader"], **place) if state else Loader(sets, plan, weights=weights, **place)
+    model = _model(settings, sets, loader, vocabulary, found[-1] if found else None)
+    check_leak(model, vocabulary)
+    objective = Objective(model, settings.loss)
+    wrapped = parallel.wrap(objective, compiled=settings.compile)
+    objective.train()
+    optimizers = make_optimizers(objective.model, settings.optimizer, fused=parallel.device.type == "cuda")
+    if state:
+        parallel.load_optimizer(objective, optimizers, checkpoint.load_optimizer(found[-1]))
+    step = state["step"] if state else 0
+    log = StepLog(output, parallel, step)
+    options = settings.evaluate
+    evaluation = None
+    if options:
+        evaluation = open_evaluation(
+            options.data, documents=options.documents, context=settings.context, rows=settings.micro_rows
+        )
+    metrics = None
+    if parallel.first:
+        trained, size = parameters(model)
+        flops = 6 * size + 12 * model.config.num_hidden_layers * model.config.hidden_size * settings.context
+        metrics = Metrics(output, settings, step, flops, parallel.device)
+        begun = f"goes on after step {step}" if state else "begins"
+        data = sum(int(s.manifest["tokens"]) for s in sets)
+        wanted = settings.steps * settings.rows * settings.context
+        print(
+            f"{settings.name} {begun}: {size:,} parameters, {trained:,} trained; {data:,} tokens of data, "
+            f"{wanted:,} to train on ({wanted / max(data, 1):.2f} epochs); {parallel.world} x {parallel.device.type}"
+        )
+    guard = Guard(**state["guard"]) if state else Guard()
+    best = state["best"] if state else {}
+    return Run(
+        settings, parallel, loader, objective, wrapped, optimizers, guard, log, metrics, evaluation, sets, step, best
+    )
+
+
+def _model(settings: TrainSettings, sets: list[TokenSet], loader: Loader, vocabulary: int, last: Path | None) -> Any:
+    """The model as the newest checkpoint has it, or as it begins."""
+    adapter = settings.adapter
+    if last and not adapter:
+        return reload_model(last / "model", False, attention=settings.model.attention)
+    eos = sets[0].manifest["tokenizer"].get("eos")
+    seed = address(settings.seed, "model")
+    model = make_model(settings.model, vocabulary=vocabulary, context=settings.context, eos=eos, seed=seed)
+    if not adapter:
+        return model
+    if last:
+        return reload_model(last / "model", True, base=model)
+
+    def show(given: Any) -> None:
+        shown = Loader(sets, loader.settings, threads=0)
+        with torch.no_grad():
+            for _ in range(CORDA_BATCHES):
+                given(**model_inputs(given, next(next(shown).micro_batches(settings.micro_rows))))
+
+    return with_adapter(model, adapter, seed, show)
+
+
+def _same_run(settings: TrainSettings, state: dict[str, Any], sets: list[TokenSet], last: Path) -> None:
+    """Raises ConfigError where a checkpoint is of other settings or other data: going on would be neither run."""
+    problems = []
+    bound, kept = settings.bound(), state["settings"]
+    for key in sorted(bound):
+        # paths may differ: the data is compared by content
+        if key not in ("data", "name") and bound[key] != kept.get(key):
+            what = f"is {bound[key]!r}, the checkpoint {last} has {kept.get(key)!r}"
+            problems.append(Problem(key, what, "put it back, or choose another output, or begin anew with --force"))
+    if [s.hash for s in sets] != [entry["hash"] for entry in state["data"]]:
+        what = f"is not what {last} was trained on"
+        problems.append(Problem("data", what, "choose another output, or begin anew with --force"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def address(*parts: Any) -> int:
+    """A seed for what these parts name."""
+    return int(digest(list(parts))[:15], 16)
+
+
+def _versions() -> dict[str, str]:
+    import transformers
+
+    return {"torch": torch.__version__, "transformers": transformers.__version__}
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[list[int]]:
+    """A list that is not empty any more once the user stops the run: the step in work is finished first."""
+    asked: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, _: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    try:
+        for number in before:
+            signal.signal(number, ask)
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

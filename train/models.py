@@ -1,0 +1,125 @@
+"""The model of a run: a preset of the Llama shape that starts at random, or a checkpoint; with adapters if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from curate.errors import ConfigError, MissingAsset, Problem
+from curate.train.settings import AdapterSettings, ModelSettings
+
+INSTALL = "pip install 'curate[train]'"
+# name -> (width, layers, heads, key-value heads, width of the feed-forward part, tied embeddings). Sizes without embeddings.
+PRESETS: dict[str, tuple[int, int, int, int, int, bool]] = {
+    "1m": (128, 5, 4, 4, 352, True),
+    "5m": (256, 6, 4, 4, 704, True),
+    "15m": (384, 8, 6, 6, 1024, True),
+    "60m": (640, 12, 10, 10, 1728, True),
+    "125m": (768, 12, 12, 12, 2048, True),
+    "350m": (1024, 24, 16, 16, 2816, True),
+    "760m": (1536, 24, 16, 16, 4096, False),
+    "1.5b": (2048, 28, 16, 8, 5632, False),
+}
+# Embeddings come in such a multiple: matrices of the head are then of a shape that is fast everywhere.
+ROUND_UP = 64
+
+
+def make_model(settings: ModelSettings, *, vocabulary: int, context: int, eos: int | None, seed: int) -> Any:
+    """A causal model in float32. Raises ConfigError or MissingAsset."""
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM
+    except ImportError as error:
+        raise MissingAsset("model", f"training needs the package {error.name}", INSTALL) from error
+    torch.manual_seed(seed)
+    if settings.start is not None:
+        return _started(settings, vocabulary)
+    config = _preset(settings, vocabulary, context, eos)
+    make: Any = AutoModelForCausalLM.from_config
+    return make(config, attn_implementation=settings.attention, dtype=torch.float32)
+
+
+def _started(settings: ModelSettings, vocabulary: int) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from curate.steps.causal_model import find_model, unpacked
+
+    assert settings.start is not None
+    path = find_model("model.from", settings.start)
+    folder = path if path.is_dir() else unpacked(path)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation=settings.attention, local_files_only=True, **settings.config
+    )
+    rows = model.get_input_embeddings().weight.shape[0]
+    if rows < vocabulary:
+        what = f"the data's tokenizer has {vocabulary:,} tokens, the model {rows:,} embeddings"
+        hint = f"tokenise with the model's own tokenizer: curate tokenize SHARDS --tokenizer {settings.start}"
+        raise ConfigError([Problem("model.from", what, hint)])
+    model.config.use_cache = False
+    return model
+
+
+def _preset(settings: ModelSettings, vocabulary: int, context: int, eos: int | None) -> Any:
+    from transformers import LlamaConfig
+
+    if settings.preset not in PRESETS:
+        allowed = ", ".join(PRESETS)
+        raise ConfigError([Problem("model.preset", f"unknown preset `{settings.preset}`", f"allowed: {allowed}")])
+    width, layers, heads, kv_heads, hidden, tied = PRESETS[settings.preset]
+    values: dict[str, Any] = {
+        "vocab_size": -(-vocabulary // ROUND_UP) * ROUND_UP, "hidden_size": width, "num_hidden_layers": layers,
+        "num_attention_heads": heads, "num_key_value_heads": kv_heads, "intermediate_size": hidden,
+        "max_position_embeddings": max(context, 2048), "tie_word_embeddings": tied, "use_cache": False,
+        "bos_token_id": None, "eos_token_id": eos, "rms_norm_eps": 1e-5,
+    }  # fmt: skip
+    unknown = sorted(set(settings.config) - set(LlamaConfig().to_dict()))
+    if unknown:
+        raise ConfigError([Problem("model.config", f"a Llama model has no {', '.join(unknown)}")])
+    return LlamaConfig(**(values | settings.config))
+
+
+def with_adapter(model: Any, settings: AdapterSettings, seed: int, run: Callable[[Any], None]) -> Any:
+    """The model with adapters, all but them frozen. `run(model)` shows CorDA some of the data, from whose covariance
+    it takes the directions that matter least for it (knowledge-preserved mode, arXiv 2406.05223)."""
+    try:
+        import peft
+        from peft.tuners.lora import corda
+        from peft.tuners.lora.config import CordaConfig
+    except ImportError as error:
+        raise MissingAsset("adapter", f"adapters need the package {error.name}", INSTALL) from error
+    import torch
+
+    torch.manual_seed(seed)
+    start: dict[str, Any] = {"lora": {}, "dora": {"use_dora": True}, "corda": {}}[settings.kind]
+    if settings.kind == "corda":
+        start = {"init_lora_weights": "corda", "corda_config": CordaConfig(corda_method="kpm")}
+    config = peft.LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=settings.targets,
+        task_type="CAUSAL_LM", **start,
+    )  # fmt: skip
+    if settings.kind == "corda":
+        corda.preprocess_corda(model, config, run_model=lambda: run(model))
+    return peft.get_peft_model(model, config)
+
+
+def reload_model(folder: Path, adapter: bool, base: Any = None, attention: str = "sdpa") -> Any:
+    """The model of a checkpoint's folder in float32; with adapters, on top of `base`."""
+    import torch
+
+    if adapter:
+        import peft
+
+        return peft.PeftModel.from_pretrained(base, folder, is_trainable=True)
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation=attention, local_files_only=True
+    )
+
+
+def parameters(model: Any) -> tuple[int, int]:
+    """(parameters that are trained, all parameters)."""
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return sum(size for size, trained in sizes if trained), sum(size for size, _ in sizes)

@@ -1,0 +1,168 @@
+"""The typed settings of a training file: `curate train FILE`. Paths are relative to the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from curate.settings import Share, parse_size
+
+Count = Annotated[int, BeforeValidator(parse_size), Field(ge=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class ModelSettings(_Strict):
+    """The model: a preset that starts at random, or a checkpoint that is trained on."""
+
+    preset: str | None = Field(None, description="a size of the Llama shape: 1m, 5m, 15m, 60m, 125m, 350m, 760m, 1.5b")
+    start: str | None = Field(
+        None,
+        alias="from",
+        description="a folder, a name of the hub's cache, a GGUF file, or `smollm2`; instead of `preset`",
+    )
+    attention: Literal["sdpa", "eager", "flex_attention", "flash_attention_2"] = Field(
+        "sdpa", description="how attention is computed"
+    )
+    config: dict[str, Any] = Field(
+        {}, description="values of the model's configuration to set, such as `num_hidden_layers`"
+    )
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if (self.preset is None) == (self.start is None):
+            raise ValueError("write one of `preset` (start at random) and `from` (a checkpoint)")
+        return self
+
+
+class AdapterSettings(_Strict):
+    """Low-rank adapters of peft: the model is frozen and small matrices beside its own are trained."""
+
+    kind: Literal["lora", "dora", "corda"] = Field(
+        "lora", description="Hu et al. 2021; Liu et al. 2024; Yang et al. 2024"
+    )
+    rank: int = Field(16, ge=1, description="of the two matrices")
+    alpha: int = Field(32, gt=0, description="the update is scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of the adapter's input")
+    targets: list[str] | Literal["all-linear"] = Field("all-linear", description="names of layers; all but the head")
+
+
+class OptimizerSettings(_Strict):
+    """How gradients become steps. Norms, biases and other vectors have no weight decay."""
+
+    kind: Literal["adamw", "muon"] = Field("adamw", description="`muon`: matrices of layers by Muon, the rest by AdamW")
+    lr: float = Field(1e-3, gt=0, description="the highest learning rate")
+    muon_lr: float = Field(2e-2, gt=0, description="of Muon's matrices")
+    betas: tuple[float, float] = Field((0.9, 0.95), description="of AdamW")
+    eps: float = Field(1e-8, gt=0, description="of AdamW")
+    weight_decay: float = Field(0.1, ge=0, description="decoupled")
+    clip: float = Field(1.0, ge=0, description="the most of the gradient's norm; 0: as it is")
+
+
+class ScheduleSettings(_Strict):
+    """The learning rate over the run: up in `warmup`, then by `kind`."""
+
+    kind: Literal["cosine", "wsd", "linear", "constant"] = Field(
+        "cosine", description="`wsd`: warm up, stay, and fall over the last `decay` of the run"
+    )
+    warmup: Share = Field(0.02, description="share of the steps")
+    decay: Share = Field(0.2, description="of `wsd`: share of the steps")
+    floor: Share = Field(0.1, description="the rate at the end, as a share of the highest")
+
+
+class MixtureSettings(_Strict):
+    """What share of the tokens each source gives."""
+
+    kind: Literal["static", "proportional"] = Field("proportional", description="`static`: by `weights`")
+    weights: dict[str, float] = Field({}, description="source -> weight; they need not sum to 1")
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Self:
+        if (self.kind == "static") != bool(self.weights):
+            raise ValueError("`static` needs `weights`, and no other kind has them")
+        return self
+
+
+class EvaluateSettings(_Strict):
+    """Held-out loss and bits per byte, by source."""
+
+    data: str = Field(description="a folder of `curate tokenize` with documents that are not trained on")
+    every: Count = Field(100, description="steps")
+    documents: Count = Field(256, description="the first so many of each source")
+
+
+class CheckpointSettings(_Strict):
+    """When the state is kept, each time whole."""
+
+    every: Count = Field(200, description="steps; also at the end and when the run is stopped")
+    keep: int = Field(2, ge=1, description="the newest so many; the best by held-out loss is kept beside them")
+
+
+class GuardSettings(_Strict):
+    """What stands for a broken batch."""
+
+    spike: float = Field(
+        6.0, gt=0, description="a loss so many standard deviations above the running mean is told, with its documents"
+    )
+    skip: bool = Field(False, description="leave out the optimizer's step of a spike")
+
+
+class TrainSettings(_Strict):
+    """A training run."""
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    seed: int = Field(0, ge=0)
+    data: str | list[str] = Field(description="folders of `curate tokenize`")
+    model: ModelSettings
+    adapter: AdapterSettings | None = Field(None, description="train adapters instead of the whole model")
+    context: int = Field(512, ge=2, description="tokens of a row")
+    rows: int = Field(32, ge=1, description="rows of a step, on all devices together")
+    micro_rows: int = Field(8, ge=1, description="rows that a device computes at once")
+    steps: Count = Field(description="optimizer steps")
+    packing: Literal["concatenate", "best_fit"] = Field("best_fit", description="how documents share rows")
+    long: Literal["split", "crop", "drop"] = Field("split", description="documents longer than a row")
+    loss: Literal["cross_entropy"] = Field("cross_entropy")
+    mixture: MixtureSettings = Field(default_factory=MixtureSettings)
+    optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
+    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
+    evaluate: EvaluateSettings | None = None
+    checkpoint: CheckpointSettings = Field(default_factory=CheckpointSettings)
+    guard: GuardSettings = Field(default_factory=GuardSettings)
+    output: str = Field(description="the folder of checkpoints, metrics and the model")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the computation; weights are float32")
+    compile: bool = Field(False, description="torch.compile")
+    shard: bool = Field(True, description="FSDP2 on several GPUs; false: DDP")
+    log_every: Count = Field(10, description="steps")
+    trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field([], description="beside metrics.jsonl")
+
+    #: what may differ when a run goes on: it changes how the work is done and watched, not what is learnt
+    FREE: ClassVar[frozenset[str]] = frozenset(
+        {"checkpoint", "evaluate", "guard", "output", "device", "micro_rows", "shard", "log_every", "trackers"}
+    )
+
+    @property
+    def data_folders(self) -> list[str]:
+        """`data` as a list."""
+        return [self.data] if isinstance(self.data, str) else self.data
+
+    def bound(self) -> dict[str, Any]:
+        """What a checkpoint holds the run to: the settings less those of `FREE`, as JSON has them."""
+        return {key: value for key, value in self.model_dump(mode="json").items() if key not in self.FREE}
+
+    def placed(self, folder: Path) -> Self:
+        """With paths relative to `folder` made relative to the working directory."""
+
+        def place(path: str) -> str:
+            return str(folder / path)
+
+        evaluate = self.evaluate and self.evaluate.model_copy(update={"data": place(self.evaluate.data)})
+        start = self.model.start
+        found = place(start) if start and (folder / start).exists() else start
+        model = self.model.model_copy(update={"start": found})
+        update = {"data": [place(path) for path in self.data_folders], "output": place(self.output)}
+        return self.model_copy(update={**update, "evaluate": evaluate, "model": model})

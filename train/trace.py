@@ -1,0 +1,94 @@
+"""`curate trace DIR --step N`: from a step of training back to the documents it was made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from curate.errors import CurateError
+from curate.files import read_json
+from curate.train import checkpoint
+from curate.train.sources import Sources
+from curate.train.step_log import steps
+from curate.train.token_set import TokenSet
+
+
+def trace_steps(output: Path, step: int, *, around: int, as_json: bool) -> None:
+    """Print a line a document. Raises CurateError for a step that is not on record."""
+    for entry in traced(output, step, around=around):
+        print(json.dumps(entry) if as_json else _line(entry))
+
+
+def traced(output: Path, step: int, *, around: int = 0) -> Iterator[dict[str, Any]]:
+    """The documents of the steps from `step - around` to `step + around`, in order of step and row.
+
+    Each with `step`, `row`, `source`, `id`, `path`, `offset`, the tokens used (`start`, `length`), and from the ledger of
+    the run that made the shards, where that is at hand, `url` and signals.
+    """
+    found = checkpoint.checkpoints(output)
+    if not found:
+        raise CurateError(str(output), "holds no checkpoint of a training run", "name the `output` of a training file")
+    state = checkpoint.state_of(found[-1])
+    rows = steps(output, step - around, step + around).to_pylist()
+    if not rows:
+        raise CurateError(
+            f"step {step}", f"is not on record; {output} has the steps 0 to {state['step'] - 1}",
+            "steps are recorded with the checkpoint that follows them",
+        )  # fmt: skip
+    sets = _open(state)
+    sources = Sources(sets, state["settings"]["seed"])
+    ledgers: dict[str, dict[tuple[str, int], dict[str, Any]]] = {}
+    for row in rows:
+        held, block, number = sources.place(row["source"], row["document"])
+        columns = held.batch(block)
+        place = {key: columns[key][number].as_py() for key in ("id", "path", "offset")}
+        known = ledgers.setdefault(str(held.folder), _ledger(held, rows, sources))
+        more = known.get((place["path"], place["offset"]), {})
+        used = {"start": row["start"], "length": row["length"]}
+        yield {"step": row["step"], "row": row["row"], "source": sources.names[row["source"]], **place, **used, **more}
+
+
+def _open(state: Mapping[str, Any]) -> list[TokenSet]:
+    """The sets of the run, which must be those that it was trained on."""
+    sets = []
+    for entry in state["data"]:
+        opened = TokenSet.open(entry["folder"])
+        if opened.hash != entry["hash"]:
+            raise CurateError(entry["folder"], "is not the set that the run was trained on: its hash is another")
+        sets.append(opened)
+    return sets
+
+
+def _ledger(held: TokenSet, rows: list[dict[str, Any]], sources: Sources) -> dict[tuple[str, int], dict[str, Any]]:
+    """(path, offset) -> url and signals of the documents of `rows`, from the run that the set was made of."""
+    run = held.manifest.get("run")
+    if not run or not (Path(run) / "ledger").exists() or read_json(Path(run) / "manifest.json") is None:
+        return {}
+    from curate.ledger import Ledger
+
+    wanted = set()
+    for row in rows:
+        found, block, number = sources.place(row["source"], row["document"])
+        if found is held:
+            columns = found.batch(block)
+            wanted.add((columns["path"][number].as_py(), columns["offset"][number].as_py()))
+    connection = Ledger(Path(run)).connect()
+    connection.execute('CREATE TEMP TABLE wanted (path VARCHAR, "offset" BIGINT)')
+    connection.executemany("INSERT INTO wanted VALUES (?, ?)", sorted(wanted))
+    answer = connection.execute('SELECT ledger.* FROM ledger JOIN wanted USING (path, "offset")').to_arrow_table()
+    left_out = {"id", "source", "path", "offset", "fate", "step", "rule", "evidence", "null_rules"}
+    return {
+        (entry["path"], entry["offset"]): {key: value for key, value in entry.items() if key not in left_out}
+        for entry in answer.to_pylist()
+    }
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    url = f"  {entry['url']}" if entry.get("url") else ""
+    stop = entry["start"] + entry["length"]
+    return (
+        f"step {entry['step']}  row {entry['row']:>3}  {entry['source']}  {entry['path']} at {entry['offset']}  "
+        f"tokens {entry['start']}-{stop}  {entry['id']}{url}"
+    )
