@@ -18,6 +18,7 @@ from curate.kernels import inlined, loop
 from curate.kernels.affixes import APOSTROPHE, Classes, infix_length, is_address, prefix_length, suffix_length
 from curate.kernels.ascii import BLANK, CAPITAL, FIGURE, JOINT, MARK, SMALL, STOP, WIDE, Kinds, kinds, word_end
 from curate.kernels.groups import Alike, Counts, Hashes, alike
+from curate.kernels.segments import segmented
 from curate.kernels.specials import find_special, specials
 from curate.kernels.unicode import LETTER, SPACE, decode, tables
 from curate.text import Bytes, Offsets, buffers
@@ -38,7 +39,10 @@ _latest: tuple[pa.Buffer, int, int, Words] | None = None
 
 
 def words_of(text: pa.Array) -> Words:
-    """The words of a string array. The latest answer is remembered, for steps that follow each other ask the same."""
+    """The words of a string array, those of scripts without spaces by dictionary.
+
+    The latest answer is remembered, for steps that follow each other ask the same.
+    """
     global _latest
     held = _latest
     data, offsets = buffers(text)
@@ -47,7 +51,7 @@ def words_of(text: pa.Array) -> Words:
         same = held[0].address == buffer.address and held[0].size == buffer.size
         if same and held[1:3] == (text.offset, len(text)):
             return held[3]
-    words = split_words(data, offsets)
+    words = segmented(data, offsets, split_words(data, offsets))
     # holding the buffer keeps its address from being used again
     _latest = None if buffer is None or text.null_count else (buffer, text.offset, len(text), words)
     return words

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from curate.documents import set_column
 from curate.steps.step import Bound, Filter, Signal, bounded
+from curate.steps.word_assets import word_assets
 from curate.text import buffers, from_buffers
 
 _COUNT, _FRACTION = pa.int32(), pa.float64()
@@ -40,6 +41,7 @@ class Lines(Filter):
     """Remove lines of menus, notices and code from the text, then drop pages that had too many of them."""
 
     kind: ClassVar[str] = "lines"
+    version: ClassVar[int] = 2
     source: ClassVar[str] = (
         "C4 (Raffel et al. 2020) as datatrove 0.10 C4QualityFilter; RefinedWeb (arXiv 2306.01116, G.2) and DCLM"
     )
@@ -90,6 +92,10 @@ class Lines(Filter):
         """The settings in force: those of the preset, and what overrides them."""
         preset = SETTINGS[self.preset]
         return {name: value if (own := getattr(self, name)) is None else own for name, value in preset.items()}
+
+    def assets(self) -> dict[str, str]:
+        """The version of ICU, by which words of scripts without spaces are found."""
+        return word_assets()
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Replace each text by its edited lines and add the signals; a null text stays null."""

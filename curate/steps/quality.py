@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from curate.errors import MissingAsset
 from curate.steps.by_language import ByLanguage, canonical, fineweb2, fineweb2_bounds
 from curate.steps.step import Bound, Signal, bounded
+from curate.steps.word_assets import word_assets
 from curate.steps.word_lists import content_hash, stop_word_file, stop_word_lists
 from curate.text import buffers
 
@@ -48,6 +49,7 @@ class Quality(ByLanguage):
     """
 
     kind: ClassVar[str] = "quality"
+    version: ClassVar[int] = 2
     source: ClassVar[str] = (
         "Gopher (arXiv 2112.11446), C4 (Raffel et al. 2020), FineWeb (arXiv 2406.17557), DCLM (arXiv 2406.11794), "
         "RedPajama-V2 (arXiv 2411.12372), FineWeb-2 (arXiv 2506.20920) and its released configurations; counted as datatrove 0.10 does"
@@ -153,15 +155,15 @@ class Quality(ByLanguage):
         return {"": lists.get(self.language, [])} if self.language else lists
 
     def assets(self) -> dict[str, str]:
-        """The hash of the file of stop words."""
+        """The version of ICU, by which words of scripts without spaces are found; the hash of the file of stop words."""
         words = self._stop_words()
         if not isinstance(words, str) or words == _OF_FINEWEB2:
-            return {}
+            return word_assets()
         if self.language and not self.stop_lists()[""]:
             raise MissingAsset(
                 self.name, f"`{words}` has no stop words for {self.language}", "write some out in `stop_words`"
             )
-        return {"stop_words": content_hash([stop_word_file(self.name, words)])}
+        return word_assets() | {"stop_words": content_hash([stop_word_file(self.name, words)])}
 
     def fingerprint(self) -> dict[str, Any]:
         """As of every step, with the stop words that a preset brings."""

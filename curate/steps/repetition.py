@@ -10,6 +10,7 @@ from pydantic import Field
 
 from curate.steps.by_language import ByLanguage, fineweb2_bounds
 from curate.steps.step import Bound, Signal, bounded
+from curate.steps.word_assets import word_assets
 from curate.text import buffers
 
 _FRACTION = pa.float64()
@@ -23,6 +24,7 @@ class Repetition(ByLanguage):
     """
 
     kind: ClassVar[str] = "repetition"
+    version: ClassVar[int] = 2
     source: ClassVar[str] = (
         "Rae et al. 2021, arXiv 2112.11446, table A1; counted as datatrove 0.10 GopherRepetitionFilter; FineWeb-2 "
         "(arXiv 2506.20920) and its released configurations"
@@ -69,6 +71,10 @@ class Repetition(ByLanguage):
     preset: str | list[str] = Field(
         "gopher", description="named bounds, the later override the earlier: gopher, fineweb2"
     )
+
+    def assets(self) -> dict[str, str]:
+        """The version of ICU, by which words of scripts without spaces are found."""
+        return word_assets()
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Add the signals of each text; a null text is an empty one."""

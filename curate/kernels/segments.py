@@ -1,0 +1,217 @@
+"""Words of scripts that are written without spaces: Chinese, Japanese, Thai, Lao, Khmer, Burmese, by ICU's dictionaries.
+
+The splitter (`words`) leaves a whole clause of such a script as one word. Those words, and no others, are cut again where
+ICU's word boundaries (Unicode Standard Annex 29, with dictionaries) are; so is a word with a danda or an Arabic or Urdu
+mark inside, as where no space was typed behind a sentence. A corpus in other scripts pays one look at its bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.kernels import inlined, loop
+from curate.kernels.unicode import CODE_POINTS, decode
+from curate.text import Bytes, Offsets
+
+if TYPE_CHECKING:
+    from curate.kernels.words import Positions, Words
+
+# Thai, Lao, Burmese, Khmer, Tai Le to New Tai Lue, Khmer symbols, Tai Tham; kana and ideographs with their marks; more
+# Burmese; compatibility and half-width forms; more kana; more ideographs.
+UNSPACED_RANGES = """
+E01-E5B E81-EDF 1000-109F 1780-17DD 1950-19FF 1A20-1AAD 3005-3007 3021-3029 3031-3035 3041-30FF 31F0-31FF 3400-4DBF
+4E00-9FFF A9E0-A9FE AA60-AADF F900-FAFF FF66-FF9F 1AFF0-1B16F 20000-323AF
+"""
+# Sentence marks behind which a space may be missing: Arabic, Urdu, danda and double danda, ideographic full stop, ! and ?.
+MARK_RANGES = "61F 6D4 964-965 3002 FF01 FF1F"
+_SCRIPT, _MARK = 1, 2
+_1, _2, _3 = np.uint64(1), np.uint64(2), np.uint64(3)
+# so much text goes to ICU at a time
+_CHUNK = 1 << 18
+
+
+@functools.cache
+def _kinds() -> npt.NDArray[np.uint8]:
+    """What each code point is: of an unspaced script, a mark, or neither; read-only."""
+    kinds = np.zeros(CODE_POINTS, np.uint8)
+    for ranges, kind in ((UNSPACED_RANGES, _SCRIPT), (MARK_RANGES, _MARK)):
+        for part in ranges.split():
+            low, _, high = part.partition("-")
+            kinds[int(low, 16) : int(high or low, 16) + 1] = kind
+    kinds.flags.writeable = False
+    return kinds
+
+
+def segmented(data: Bytes, offsets: Offsets, words: Words) -> Words:
+    """The words of n texts with those of unspaced scripts cut at ICU's word boundaries."""
+    texts = np.zeros(len(offsets) - 1, np.bool_)
+    if not _look(data, offsets, texts):
+        return words
+    chosen = np.empty(len(words.start), np.int64)
+    chosen = chosen[: _choose(data, *words, _kinds(), texts, chosen)]
+    if not len(chosen):
+        return words
+    cuts, cut_of = _boundaries(data, words.start[chosen], words.stop[chosen])
+    size = len(words.start) + len(cuts)
+    start, stop, first = np.empty(size, np.int32), np.empty(size, np.int32), np.empty_like(words.first)
+    _merge(*words, chosen, cuts, cut_of, start, stop, first)
+    return type(words)(start, stop, first)
+
+
+def _boundaries(data: Bytes, start: Positions, stop: Positions) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Where the words `data[start:stop]` are cut inside: (bytes, from the word's start; n + 1 places of each word's cuts)."""
+    sizes = (stop - start).astype(np.int64)
+    # each word and a line feed behind it
+    ends = np.cumsum(sizes + 1)
+    bounds = np.searchsorted(ends, np.arange(_CHUNK, ends[-1] + _CHUNK, _CHUNK), side="right")
+    cuts, counts, low = [], np.zeros(len(sizes) + 1, np.int64), 0
+    for high in np.unique(np.append(np.maximum(bounds, 1), len(sizes))).tolist():
+        room = int(sizes[low:high].sum()) + high - low
+        gathered = np.empty(room, np.uint8)
+        _gather(data, start[low:high], stop[low:high], gathered)
+        places = np.empty(room, np.int32)
+        inside = places[: _inside(gathered, _word_starts(gathered), places, counts[low + 1 : high + 1])]
+        cuts.append(inside.copy())
+        low = high
+    return np.concatenate(cuts), np.cumsum(counts)
+
+
+def _word_starts(text: Bytes) -> npt.NDArray[np.int64]:
+    """Where ICU begins a word, ascending, counted as ICU counts: a character beyond U+FFFF is two units."""
+    from icu4py.breakers import WordBreaker
+
+    # the locale makes no difference to words
+    breaker = WordBreaker(text.tobytes().decode("utf-8", "replace"), "en")
+    return np.fromiter((begin for begin, _ in breaker.segments()), np.int64)
+
+
+@loop
+def _look(data: Bytes, offsets: Offsets, texts: npt.NDArray[np.bool_]) -> bool:
+    """Mark the texts whose bytes may be of unspaced scripts or their marks; whether there is one."""
+    some = False
+    for text in range(len(texts)):
+        found = np.uint8(0)
+        lo, hi = np.uint64(offsets[text]), np.uint64(offsets[text + 1])
+        # comparisons alone: the compiler looks at many bytes at a time
+        for i in range(lo, max(hi, lo + _1) - _1):
+            found |= _may_be_unspaced(data[i], data[i + _1])
+        for i in range(lo, max(hi, lo + _3) - _3):
+            found |= _is_mark_inside(data[i], data[i + _1], data[i + _2], data[i + _3])
+        texts[text] = found != 0
+        some = some or found != 0
+    return some
+
+
+@inlined
+def _may_be_unspaced(first: int, second: int) -> np.uint8:
+    """Whether two bytes may begin a character of an unspaced script."""
+    thai_lao = (first == 0xE0) & (second >= 0xB8)
+    burmese_khmer_tai = (first == 0xE1) & ((second <= 0x82) | ((second >= 0x9E) & (second <= 0x9F)) | (second >= 0xA5))
+    return np.uint8(thai_lao | burmese_khmer_tai | ((first >= 0xE3) & (first < 0xFF)))
+
+
+@inlined
+def _is_mark_inside(first: int, second: int, third: int, fourth: int) -> np.uint8:
+    """Whether four bytes are a danda, an Arabic question mark or an Urdu full stop before a character beyond ASCII."""
+    danda = (first == 0xE0) & (second == 0xA5) & ((third | 1) == 0xA5) & (fourth >= 0xC0)
+    other = ((first == 0xD8) & (second == 0x9F)) | ((first == 0xDB) & (second == 0x94))
+    return np.uint8(danda | (other & (third >= 0xC0)))
+
+
+@loop
+def _choose(
+    data: Bytes,
+    start: Positions,
+    stop: Positions,
+    first: npt.NDArray[np.int64],
+    kinds: npt.NDArray[np.uint8],
+    texts: npt.NDArray[np.bool_],
+    chosen: npt.NDArray[np.int64],
+) -> int:
+    """The words of more than one character that have one of an unspaced script, or a mark before another character."""
+    count = 0
+    for text in range(len(texts)):
+        if not texts[text]:
+            continue
+        for word in range(first[text], first[text + 1]):
+            i, hi = np.int64(start[word]), np.int64(stop[word])
+            if data[i] < 0x80 and data[hi - 1] < 0x80 and hi - i < 3:
+                continue
+            wide, characters = False, 0
+            while i < hi and not (wide and characters > 1):
+                if data[i] < 0x80:
+                    i += 1
+                else:
+                    code, i = decode(data, i, hi)
+                    kind = kinds[code]
+                    wide = wide or kind == _SCRIPT or (kind == _MARK and i < hi)
+                characters += 1
+            if wide and (characters > 1 or i < hi):
+                chosen[count] = word
+                count += 1
+    return count
+
+
+@loop
+def _gather(data: Bytes, start: Positions, stop: Positions, out: Bytes) -> None:
+    """Write the words one behind the other, a line feed behind each."""
+    size = 0
+    for word in range(len(start)):
+        for i in range(start[word], stop[word]):
+            out[size] = data[i]
+            size += 1
+        out[size] = 10
+        size += 1
+
+
+@loop
+def _inside(text: Bytes, begins: npt.NDArray[np.int64], places: Positions, counts: npt.NDArray[np.int64]) -> int:
+    """The bytes, from the start of its line, at which each of `begins` (in UTF-16 units) inside of a line stands."""
+    found, units, at, line, latest = 0, 0, 0, 0, 0
+    origin = 0
+    for begin in begins:
+        while units < begin and at < len(text):
+            if text[at] == 10:
+                line += 1
+                origin = latest = at + 1
+            code, at = decode(text, at, len(text))
+            units += 1 + (code > 0xFFFF)
+        # a line feed inside of what is no UTF-8 is none of ours
+        if latest < at < len(text) and text[at] != 10 and line < len(counts):
+            places[found] = at - origin
+            latest = at
+            counts[line] += 1
+            found += 1
+    return found
+
+
+@loop
+def _merge(
+    start: Positions,
+    stop: Positions,
+    first: npt.NDArray[np.int64],
+    chosen: npt.NDArray[np.int64],
+    cuts: Positions,
+    cut_of: npt.NDArray[np.int64],
+    new_start: Positions,
+    new_stop: Positions,
+    new_first: npt.NDArray[np.int64],
+) -> None:
+    count, place = 0, 0
+    for text in range(len(first) - 1):
+        new_first[text] = count
+        for word in range(first[text], first[text + 1]):
+            new_start[count] = start[word]
+            if place < len(chosen) and chosen[place] == word:
+                for cut in range(cut_of[place], cut_of[place + 1]):
+                    new_stop[count] = start[word] + cuts[cut]
+                    count += 1
+                    new_start[count] = start[word] + cuts[cut]
+                place += 1
+            new_stop[count] = stop[word]
+            count += 1
+    new_first[len(first) - 1] = count

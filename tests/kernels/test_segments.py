@@ -1,0 +1,119 @@
+"""Words of scripts without spaces: known answers, a slow twin word by word, other scripts untouched."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from icu4py.breakers import WordBreaker
+
+from curate.kernels import segments
+from curate.kernels.segments import MARK_RANGES, UNSPACED_RANGES, segmented
+from curate.kernels.words import split_words, words_of
+from curate.steps import step_class
+from curate.text import buffers
+
+
+def words(text: str) -> list[str]:
+    found, raw = words_of(pa.array([text])), text.encode()
+    return [raw[i:j].decode() for i, j in zip(found.start, found.stop, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("同时也以 24 次拦截领先NFL橄榄球联盟。", "同时 也 以 24 次 拦截 领先 NFL 橄榄 球 联盟 。"),
+        ("好。吗？", "好 。 吗 ？"),
+        ("人類社会のすべての構成員", "人類 社会 の すべて の 構成 員"),
+        ("カメラを買いました", "カメラ を 買い ま した"),
+        ("ในขณะที่เป็นผู้นำ", "ใน ขณะ ที่ เป็น ผู้นำ"),
+        ("ដោយយល់ឃើញថា ការទទួលស្គាល់", "ដោយ យល់ឃើញ ថា ការ ទទួលស្គាល់"),
+        ("ດ້ວຍເຫດວ່າ", "ດ້ວຍ ເຫດ ວ່າ"),
+        ("လူခပ်သိမ်း၏", "လူ ခပ်သိမ်း ၏"),
+        ("वह गया।फिर आया।", "वह गया । फिर आया ।"),
+        ("وہ گیا۔پھر", "وہ گیا ۔ پھر"),
+        ("한국어는 띄어쓰기가 있다.", "한국어는 띄어쓰기가 있다 ."),
+        ("क्‍षत्रिय don't “x”", "क्‍षत्रिय do n't “ x ”"),
+    ],
+)
+def test_known_answers(text: str, expected: str) -> None:
+    assert words(text) == expected.split()
+
+
+def ranges(text: str) -> str:
+    parts = [part.partition("-") for part in text.split()]
+    return "".join(f"{chr(int(low, 16))}-{chr(int(high or low, 16))}" for low, _, high in parts)
+
+
+NEEDED = re.compile(f"[{ranges(UNSPACED_RANGES)}]|[{ranges(MARK_RANGES)}](?=.)", re.DOTALL)
+PIECES = [
+    "中文",
+    "好",
+    "。",
+    "です",
+    "ไทย",
+    "ខ្មែរ",
+    "လူ",
+    "ກ",
+    "है",
+    "।",
+    "۔",
+    "وہ",
+    "a",
+    "b2",
+    " ",
+    "\n",
+    ".",
+    "한국",
+    "😀",
+    "𠀀",
+]
+
+
+def check(texts: list[str]) -> None:
+    data, offsets = buffers(pa.array(texts, pa.string()))
+    plain, raw = split_words(data, offsets), bytes(data)
+    found = segmented(data, offsets, plain)
+    for text in range(len(texts)):
+        expected: list[str] = []
+        for w in range(plain.first[text], plain.first[text + 1]):
+            word = raw[plain.start[w] : plain.stop[w]].decode()
+            expected += list(WordBreaker(word, "en")) if NEEDED.search(word) else [word]
+        own = slice(found.first[text], found.first[text + 1])
+        assert [raw[i:j].decode() for i, j in zip(found.start[own], found.stop[own], strict=True)] == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), max_size=4))
+def test_equals_the_twin(texts: list[str]) -> None:
+    check(texts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8")), max_size=4))
+def test_any_texts_equal_the_twin(texts: list[str]) -> None:
+    check(texts)
+
+
+def test_small_chunks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["同时也以 24 次拦截领先", "人類社会のすべて の構成員", "ในขณะที่เป็นผู้นำ"] * 20
+    for size in (1, 7, 40, 1000):
+        monkeypatch.setattr(segments, "_CHUNK", size)
+        check(texts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_within_bounds(raw: bytes) -> None:
+    data, offsets = np.frombuffer(raw, np.uint8), np.array([0, len(raw)], np.int32)
+    found = segmented(data, offsets, split_words(data, offsets))
+    assert (found.start < found.stop).all() and (np.diff(found.start) > 0).all()
+
+
+def test_steps_that_count_words_name_the_version_of_icu() -> None:
+    for kind in ("quality", "repetition", "lines"):
+        assert "icu" in step_class(kind)().assets()
