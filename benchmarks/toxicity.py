@@ -56,7 +56,7 @@ def peer(texts: list[str]) -> tuple[Values, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "texts.jsonl")
         path.write_text("".join(json.dumps(text) + "\n" for text in texts), "utf-8")
-        found = run_peer("profanity_check.py", [path])
+        found = run_peer("alt_profanity.py", [path])
     return np.array(found["scores"]), float(found["seconds"])
 
 

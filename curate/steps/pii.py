@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from curate.documents import set_column
 from curate.errors import MissingAsset
 from curate.kernels.pii_kinds import KINDS, NAMES, TYPES
+from curate.steps.pii_engines import BLANK, ENGINE_TYPES, engine_asset, engine_of, settled
 from curate.steps.pseudonyms import pseudonym
 from curate.steps.step import Bound, Filter, Signal, bounded
 from curate.text import Bytes, buffers, from_buffers
@@ -23,8 +24,16 @@ from curate.text import Bytes, buffers, from_buffers
 if TYPE_CHECKING:
     from curate.kernels.pii import Found
 
-Type = Literal["email", "phone", "ip", "iban", "card", "national_id", "secret", "url_credentials"]
-_TYPE = np.array([TYPES.index(name) for name in KINDS.values()])
+Type = Literal[
+    "email", "phone", "ip", "iban", "card", "national_id", "secret", "url_credentials",
+    "person", "location", "organization", "date", "other",
+]  # fmt: skip
+# the kinds of our rules, then what another engine says, which knows types alone
+_ALL_TYPES = [*TYPES, *ENGINE_TYPES]
+_ALL_NAMES = [*NAMES, *_ALL_TYPES]
+_TYPE = np.array([TYPES.index(name) for name in KINDS.values()] + list(range(len(_ALL_TYPES))))
+# what is looked for unless the file says so: dates, firms and the rest are in every text
+_USUAL = [*TYPES, "person", "location"]
 _COUNT = pa.int32()
 
 
@@ -34,7 +43,7 @@ class Pii(Filter):
 
     Each kind has exact rules: check digits where there are any (Luhn, mod 97, Verhoeff), the prefixes of tokens, the
     shapes of telephone numbers. A number that could be anything counts only beside a word such as `phone`. Names and
-    street addresses are not looked for. National ids are those of the US (SSN), India (Aadhaar, PAN), Brazil (CPF),
+    street addresses are left to `engine: presidio` or `gliner`. National ids are those of the US (SSN), India (Aadhaar, PAN), Brazil (CPF),
     China, Spain (DNI, NIE), Italy (codice fiscale), the UK (NINO, NHS) and Canada (SIN).
     """
 
@@ -60,10 +69,24 @@ class Pii(Filter):
     }
 
     preset: str = Field("none", description="none; dolma: drop documents with more than 5; strict: with any")
-    types: list[Type] | None = Field(None, description="what to look for; all if absent")
+    types: list[Type] | None = Field(
+        None, description="what to look for; if absent all but organization, date and other"
+    )
     action: Literal["mask", "pseudonym", "keep"] = Field(
         "mask", description="put `placeholder` in its place, or a stand-in that is always the same, or change nothing"
     )
+    engine: Literal["rules", "presidio", "gliner"] = Field(
+        "rules", description="rules: our own, without a model; presidio, gliner: these find persons and places as well"
+    )
+    combine: bool = Field(
+        True, description="with another engine, our rules search as well; where both find, ours count"
+    )
+    model: str | None = Field(
+        None,
+        description="presidio: a spaCy package or folder (absent: `blank`, patterns without names); gliner: a folder or hub name",
+    )
+    language: str = Field("en", description="presidio: the language of its recognizers")
+    least_score: float = Field(0.4, ge=0, le=1, description="spans of another engine that score less do not count")
     placeholder: str = Field("[{type}]", description="{type} is the type in capitals: [EMAIL], [NATIONAL_ID]")
     key: str | None = Field(
         None, description="the environment variable that holds the secret key of pseudonyms (16 characters or more)"
@@ -75,11 +98,31 @@ class Pii(Filter):
             raise ValueError("action: pseudonym needs `key`, the name of an environment variable with a secret")
         return self
 
+    @model_validator(mode="after")
+    def _has_engine(self) -> Self:
+        strange = [name for name in self.types or [] if name in ENGINE_TYPES and self.engine == "rules"]
+        if strange:
+            raise ValueError(f"{', '.join(strange)}: no rule finds that; write `engine: presidio` or `engine: gliner`")
+        if self.engine == "gliner" and not self.model:
+            raise ValueError("engine: gliner needs `model`, a folder or hub name such as urchade/gliner_multi_pii-v1")
+        return self
+
+    @property
+    def expensive(self) -> bool:  # type: ignore[override]
+        """Another engine is a thousand times slower than the rules: it should see survivors only."""
+        return self.engine != "rules"
+
+    def signals(self) -> Mapping[str, Signal]:
+        """The counts, those of another engine among them, and the spans."""
+        more = {name: Signal(_COUNT, f"{name}: what {self.engine} calls so") for name in self._types()[len(TYPES) :]}
+        return {**self.SIGNALS, **more}
+
     def assets(self) -> dict[str, str]:
-        """A hash of the key of pseudonyms, so that another key makes another text."""
-        if self.action != "pseudonym":
-            return {}
-        return {"key": hashlib.blake2b(b"fingerprint", key=self._secret(), digest_size=16).hexdigest()}
+        """The engine and its model; a hash of the key of pseudonyms, so that another key makes another text."""
+        found = {} if self.engine == "rules" else engine_asset(self.name, self.engine, self.model or BLANK)
+        if self.action == "pseudonym":
+            found["key"] = hashlib.blake2b(b"fingerprint", key=self._secret(), digest_size=16).hexdigest()
+        return found
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Adds the signals; replaces what is found in `text` unless told to keep it. A null text stays null."""
@@ -87,14 +130,43 @@ class Pii(Filter):
 
         text = batch.column("text")
         data, offsets = buffers(text)
-        wanted = np.array([name in (self.types or TYPES) for name in KINDS.values()])
-        found = find_pii(data, offsets, wanted)
+        wanted = np.array([name in (self.types or _USUAL) for name in KINDS.values()])
+        found = find_pii(data, offsets, wanted & (self.engine == "rules" or self.combine))
+        if self.engine != "rules":
+            found = self._with_engine(text, found)
         batch = self._edited(batch, found)
+        names = self._types()
         owner = np.repeat(np.arange(len(text)), np.diff(found.first))
-        counts = np.bincount(owner * len(TYPES) + _TYPE[found.kind], minlength=len(text) * len(TYPES))
-        table = counts.reshape(len(text), len(TYPES))
-        columns = {name: table[:, place] for place, name in enumerate(TYPES)}
+        counts = np.bincount(owner * len(names) + _TYPE[found.kind], minlength=len(text) * len(names))
+        table = counts.reshape(len(text), len(names))
+        columns = {name: table[:, place] for place, name in enumerate(names)}
         return self.with_signals(batch, count=table.sum(axis=1), spans=_spans(found, offsets), **columns)
+
+    def _types(self) -> list[str]:
+        return TYPES if self.engine == "rules" else _ALL_TYPES
+
+    def _with_engine(self, text: pa.Array, ours: Found) -> Found:
+        """What our rules found, and what the engine found beside it."""
+        from curate.kernels.pii import Found
+
+        engine = engine_of(self.name, self.engine, self.model or BLANK, self.language, self.least_score)
+        data, offsets = buffers(text)
+        wanted, rows = self.types or _USUAL, []
+        for row, value in enumerate(text.to_pylist()):
+            own = range(ours.first[row], ours.first[row + 1])
+            taken = [(int(ours.start[k]), int(ours.stop[k]), int(ours.kind[k])) for k in own]
+            spans = [span for span in engine.spans(value) if span.type in wanted] if value and value.strip() else []
+            # where each character begins
+            raw = data[offsets[row] : offsets[row + 1]]
+            byte = np.append(np.flatnonzero(raw & 0xC0 != 0x80), len(raw)) + offsets[row]
+            for span in settled(spans):
+                start, stop = int(byte[span.start]), int(byte[span.stop])
+                if stop > start and all(stop <= a or start >= b for a, b, _ in taken[: len(own)]):
+                    taken.append((start, stop, len(NAMES) + _ALL_TYPES.index(span.type)))
+            rows.append(sorted(taken))
+        flat = np.array([place for row in rows for place in row], np.int32).reshape(-1, 3)
+        first = np.cumsum([0, *map(len, rows)])
+        return Found(flat[:, 0].copy(), flat[:, 1].copy(), flat[:, 2].copy(), first)
 
     def _edited(self, batch: pa.RecordBatch, found: Found) -> pa.RecordBatch:
         """The batch with what was found replaced."""
@@ -105,7 +177,7 @@ class Pii(Filter):
         text = batch.column("text")
         data, offsets = buffers(text)
         if self.action == "mask":
-            texts, which = [self.placeholder.replace("{type}", name.upper()) for name in TYPES], _TYPE[found.kind]
+            texts, which = [self.placeholder.replace("{type}", name.upper()) for name in _ALL_TYPES], _TYPE[found.kind]
         else:
             texts, which = self._stand_ins(data, found), np.arange(len(found.start))
         edited = from_buffers(*replace_each(data, offsets, found.start, found.stop, found.first, texts, which))
@@ -114,7 +186,7 @@ class Pii(Filter):
     def _stand_ins(self, data: Bytes, found: Found) -> list[str]:
         key = self._secret()
         return [
-            _pseudonym(key, NAMES[kind], data[start:stop].tobytes().decode("utf-8", "replace"))
+            _pseudonym(key, _ALL_NAMES[kind], data[start:stop].tobytes().decode("utf-8", "replace"))
             for kind, start, stop in zip(found.kind, found.start, found.stop, strict=True)
         ]
 
@@ -136,6 +208,8 @@ def _spans(found: Found, offsets: np.ndarray) -> list[str]:
     lines = [""] * (len(offsets) - 1)
     for text in np.flatnonzero(np.diff(found.first)):
         places = range(found.first[text], found.first[text + 1])
-        edges = ((NAMES[found.kind[k]], found.start[k] - offsets[text], found.stop[k] - offsets[text]) for k in places)
+        edges = (
+            (_ALL_NAMES[found.kind[k]], found.start[k] - offsets[text], found.stop[k] - offsets[text]) for k in places
+        )
         lines[text] = ", ".join(f"{name} {start}-{stop}" for name, start, stop in edges)
     return lines
