@@ -24,6 +24,10 @@ NOT_TEXT = frozenset(
     "aliases distractors distractor1 distractor2 distractor3 test tests test_inputs test_outputs test_list".split()
 )
 _IDS = ("id", "_id", "task_id", "question_id", "qid", "idx")
+# keys of one JSON document under which its examples stand, as in BIG-Bench Hard
+_LISTS = ("examples", "data", "rows", "instances", "test")
+# files of a folder that `datasets` wrote which hold no rows
+_NO_ROWS = ("dataset_info.json", "state.json", "dataset_dict.json")
 _FORMATS = {"jsonl": "JSON Lines", "parquet": "Parquet", "arrow": "Arrow", "text": "text, an example a line"}
 
 
@@ -55,8 +59,8 @@ def set_files(paths: Sequence[str]) -> list[Path]:
         inside = [
             file
             for place in found
-            for file in (sorted(place.rglob("*")) if place.is_dir() else [place])
-            if file.is_file() and not file.name.startswith(".")
+            for file in (filter(_is_wanted, sorted(place.rglob("*"))) if place.is_dir() else [place])
+            if file.is_file()
         ]
         known = [file for file in inside if format_of(file.name) in _FORMATS]
         if not known:
@@ -66,6 +70,12 @@ def set_files(paths: Sequence[str]) -> list[Path]:
     if problems:
         raise ConfigError(problems)
     return sorted(files.values())
+
+
+def _is_wanted(file: Path) -> bool:
+    """Whether a file of a folder may be a test set: no hidden file, no description of the others."""
+    described = format_of(file.name) == "text" and ".txt" not in file.name.lower()
+    return not (file.name.startswith(".") or file.name in _NO_ROWS or described)
 
 
 def content_hash(files: Sequence[Path]) -> str:
@@ -138,12 +148,26 @@ def _records(file: Path) -> Iterator[dict[str, Any]]:
         return
     if text.lstrip().startswith("["):
         lines = list(enumerate(json.loads(text), 1))
+    elif (listed := _listed(text)) is not None:
+        lines = list(enumerate(listed, 1))
     else:
         lines = [(number, _parsed(line, number)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     for number, record in lines:
         if not isinstance(record, dict):
             raise ValueError(f"record {number} is not a JSON object")
         yield record
+
+
+def _listed(text: str) -> list[Any] | None:
+    """The examples of one JSON document; None if the text is none, or has no list of them."""
+    first = text.lstrip().split("\n", 1)[0]
+    if not first.startswith("{") or (first.rstrip().endswith("}") and len(first) < len(text.strip())):
+        return None
+    try:
+        held = json.loads(text)
+    except ValueError:
+        return None
+    return next((held[key] for key in _LISTS if isinstance(held.get(key), list)), None)
 
 
 def _parsed(line: str, number: int) -> Any:

@@ -34,8 +34,9 @@ class Decontaminate(Filter):
     document cover more than `threshold` of its words, whatever their case, punctuation, white space and diacritics. A
     passage of fewer than `ngram` words must stand there as a whole; one of fewer than `min_words` different words is not
     looked for, nor are n-grams that more than 1 % of a benchmark's examples (and more than 20) have in common. In
-    Chinese, Japanese, Thai and the like a letter is a word: for Thai, Lao, Khmer and Burmese take `ngram: 20`. Tulu 3's rule is `ngram: 8, threshold: 0.5`, GPT-3's is
-    `ngram: 13, threshold: 0, action: cut, margin: 200`. Of a conversation each message is searched and cut by itself.
+    Chinese, Japanese, Thai and the like a letter is a word: for Thai, Lao, Khmer and Burmese take `ngram: 20`.
+    Tulu 3's rule is `ngram: 8, threshold: 0.5`, GPT-3's `ngram: 13, threshold: 0, action: cut, margin: 200`. Of a
+    conversation each message is cut by itself.
     """
 
     kind: ClassVar[str] = "decontaminate"

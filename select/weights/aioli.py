@@ -85,6 +85,10 @@ class Aioli(Weighting):
             mixture = softmax(total) if self.ema is not None else softmax(total, mixture)
         return mixture
 
+    def compact(self, history: History) -> History:
+        """Every evaluation of probes: the effects of each cycle go into those of the next."""
+        return History([entry for entry in history.evaluations if self.reads_losses(entry[0])])
+
     def _order(self, number: int) -> list[int]:
         """Which group each probe of a cycle is for."""
         rngs = (np.random.default_rng([self.seed, number, turn]) for turn in range(self.rounds))

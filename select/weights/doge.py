@@ -14,7 +14,7 @@ from curate.select.weights.moving import Moving
 class Doge(Moving):
     """log w += score / mu, then a share of equal weights; the losses that it takes are `gradient_scores`.
 
-    One proxy run; the mixture for the large model is `moving.averaged`. In Aioli's comparison the weakest: a baseline.
+    One proxy run; the mixture for the large model is `History.average`. In Aioli's comparison the weakest: a baseline.
     """
 
     kind: ClassVar[str] = "doge"

@@ -16,7 +16,7 @@ class DoReMi(Moving):
     """Group DRO on the excess loss: log w += eta * excess, then a little of equal weights.
 
     The losses that it takes are `excess` of each group, measured on the batches of the proxy's own training. The mixture for
-    the large model is `moving.averaged` over the run of the proxy.
+    the large model is `History.average` over the run of the proxy.
     """
 
     kind: ClassVar[str] = "doremi"

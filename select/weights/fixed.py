@@ -17,6 +17,10 @@ class _Fixed(Weighting):
         """The same at every step."""
         return normalised(self._shares())
 
+    def compact(self, history: History) -> History:
+        """Nothing."""
+        return History()
+
     def _shares(self) -> Floats:
         raise NotImplementedError
 

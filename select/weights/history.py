@@ -17,6 +17,8 @@ class History:
 
     evaluations: list[tuple[int, Floats]] = field(default_factory=list)
     updates: list[tuple[int, Floats]] = field(default_factory=list)
+    #: weights x the steps that they held, added up in order, of updates that are no longer listed
+    forgotten: Floats | None = None
 
     def evaluated(self, step: int, losses: Floats) -> None:
         """Add losses measured before this step; one evaluation a step, in order."""
@@ -38,17 +40,41 @@ class History:
         """The weights in force just before this step."""
         return next((weights for at, weights in reversed(self.updates) if at < step), None)
 
+    def without_updates(self) -> History:
+        """The same with the last update alone; `average` stays what it was, to the bit."""
+        total = self._held(self.updates[-1][0]) if self.updates else self.forgotten
+        return History(self.evaluations, self.updates[-1:], total)
+
+    def average(self, total: int) -> Floats:
+        """The mean of the weights over the first `total` steps, each update counted for the steps that it held."""
+        if not self.updates:
+            raise ValueError("the history has no weights")
+        held = self._held(total)
+        made: Floats = held / held.sum()
+        return made
+
+    def _held(self, total: int) -> Floats:
+        """Weights x steps up to step `total`, added up in order of steps."""
+        added = np.zeros(len(self.updates[0][1])) if self.forgotten is None else self.forgotten.copy()
+        ends = [step for step, _ in self.updates[1:]] + [total]
+        for (step, weights), end in zip(self.updates, ends, strict=True):
+            added += (end - step) * weights
+        return added
+
     def to_json(self) -> dict[str, Any]:
         """Plain lists of numbers; `from_json` gives the same to the bit."""
-        return {
+        listed = {
             name: [[step, values.tolist()] for step, values in getattr(self, name)]
             for name in ("evaluations", "updates")
         }
+        return listed | {"forgotten": None if self.forgotten is None else self.forgotten.tolist()}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> History:
         """The history that `to_json` wrote."""
-        return cls(**{
-            name: [(int(step), np.array(values, np.float64)) for step, values in state[name]]
+        evaluations, updates = (
+            [(int(step), np.array(values, np.float64)) for step, values in state[name]]
             for name in ("evaluations", "updates")
-        })  # fmt: skip
+        )
+        forgotten = state["forgotten"]
+        return cls(evaluations, updates, None if forgotten is None else np.array(forgotten, np.float64))

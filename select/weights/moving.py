@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -49,14 +50,6 @@ class Moving(Weighting):
         made: Floats = (1 - self.eps) * moved + self.eps / len(moved)
         return made
 
-
-def averaged(history: History, total: int) -> Floats:
-    """The mean of the weights over `total` steps, each update counted for the steps that it held.
-
-    The mixture that a proxy run recommends for a large model.
-    """
-    if not history.updates:
-        raise ValueError("the history has no weights")
-    ends = [step for step, _ in history.updates[1:]] + [total]
-    held = [(end - step) * weights for (step, weights), end in zip(history.updates, ends, strict=True)]
-    return normalised(np.sum(held, axis=0))
+    def compact(self, history: History) -> History:
+        """The last weights, and what the mean over the run needs."""
+        return replace(history.without_updates(), evaluations=[])

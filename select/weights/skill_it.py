@@ -71,6 +71,10 @@ class SkillIt(Weighting):
         total = held.sum(axis=0) if self.window_reduce == "sum" else held.mean(axis=0)
         return softmax(self.eta * (matrix @ total), self._prior())
 
+    def compact(self, history: History) -> History:
+        """The evaluations in the window."""
+        return History([entry for entry in history.evaluations if self._counts(entry[0])][-self.window :])
+
     def _counts(self, at: int) -> bool:
         return self.window_unit == "checkpoint" or (at > 0 and at % self.update_every == 0)
 

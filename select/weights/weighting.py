@@ -10,7 +10,8 @@
         train(p, following - step)
         step = following
 
-So a run that resumes from a stored history goes on to the bit as the one that was not stopped.
+So a run that resumes from a stored history goes on to the bit as the one that was not stopped. A checkpoint holds
+`weighting.compact(history).to_json()`, a few kB; who wants to plot the mixture keeps the whole history.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ class Weighting(BaseModel):
         false; `history` ends before this step. Raises CurateError for losses that are missing or not finite.
         """
         raise NotImplementedError(type(self).__name__)
+
+    def compact(self, history: History) -> History:
+        """The part of a history that decides the weights from here on: what a checkpoint must hold."""
+        return history
 
     def checked(self, step: int, losses: Floats | None) -> Floats:
         """The losses as an array, one for each of `evaluated`. Raises CurateError."""

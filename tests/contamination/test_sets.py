@@ -48,6 +48,15 @@ def test_fields_name_the_keys_that_count(tmp_path: Path) -> None:
     assert [p.text for p in sets.passages] == ["one thing", "another", "Say so.", "So.", "because of it"]
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_one_document_with_a_list_of_examples_is_read(tmp_path: Path, indent: int | None) -> None:
+    held = {"canary": "do not train on this", "examples": [{"input": "What is it?"}, {"input": "And why?"}]}
+    (tmp_path / "task.json").write_text(json.dumps(held, indent=indent))
+    (tmp_path / "dataset_info.json").write_text("{}")
+    (tmp_path / "README.md").write_text("This set is a set.")
+    assert [p.text for p in read_sets(set_files([str(tmp_path)])).passages] == ["What is it?", "And why?"]
+
+
 def test_a_text_file_has_an_example_a_line(tmp_path: Path) -> None:
     (tmp_path / "prompts.txt").write_text("First one.\n\nSecond one.\n")
     sets = read_sets(set_files([str(tmp_path)]))

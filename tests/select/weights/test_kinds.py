@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from curate.select.weights.doge import Doge, gradient_scores
 from curate.select.weights.doremi import DoReMi, excess
 from curate.select.weights.history import Floats, History
 from curate.select.weights.kinds import KINDS, weighting
-from curate.select.weights.moving import averaged
 
 GROUPS = ("x", "y", "z")
 
@@ -81,7 +81,7 @@ def test_doremi_as_in_the_specification() -> None:
     moved = method.weights(1, measured, history)
     np.testing.assert_allclose(moved, [0.529104, 0.470896], atol=1e-6)
     history.updated(1, moved)
-    np.testing.assert_allclose(averaged(history, 4), (start + 3 * moved) / 4)
+    np.testing.assert_allclose(history.average(4), (start + 3 * moved) / 4)
 
 
 def test_doge_scores_gradients_against_the_sum() -> None:
@@ -121,6 +121,41 @@ def test_skill_it_and_aioli_are_made_from_plain_settings() -> None:
     assert made.next_step(0) == 10 and made.weights(0, None, History()).argmax() == 1
     made = weighting({"kind": "aioli", "cycle": 100, "ema": None}, GROUPS)
     assert made.next_step(0) == 4 and made.weights(0, np.ones(3), History()).max() == 0.625
+
+
+RESUMED: dict[str, dict[str, Any]] = {
+    "static": {"given": [1, 2, 3]},
+    "proportional": {"sizes": [1, 2, 3]},
+    "temperature": {"sizes": [1, 2, 3]},
+    "stratified": {},
+    "curriculum": {"steps": 40, "stages": 3},
+    "anticurriculum": {"steps": 40, "stages": 3},
+    "skill_it": {"graph": [[1, 0, 0], [0.5, 1, 0], [0, 0, 1]], "update_every": 7, "window_unit": "checkpoint"},
+    "aioli": {"cycle": 14, "rounds": 1, "probe_steps": 2, "seed": 5},
+    "doremi": {"update_every": 2},
+    "doge": {"update_every": 3, "eps": 0.01},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_stopped_anywhere_goes_on_from_its_compact_history(kind: str) -> None:
+    method = weighting({"kind": kind, **RESUMED[kind]}, GROUPS)
+    whole, short, step, rng = History(), History(), 0, np.random.default_rng(9)
+    while step < 60:
+        losses = rng.random(3) + 1 if method.reads_losses(step) else None
+        weights = method.weights(step, losses, whole)
+        assert abs(weights.sum() - 1) < 1e-12 and (weights >= 0).all()
+        # as if every step were the first after a checkpoint
+        short = History.from_json(json.loads(json.dumps(method.compact(short).to_json())))
+        assert method.weights(step, losses, short).tobytes() == weights.tobytes(), step
+        for history in (whole, short):
+            if losses is not None:
+                history.evaluated(step, losses)
+            history.updated(step, weights)
+        step = method.next_step(step) or 60
+    if kind in ("doremi", "doge"):
+        assert short.average(60).tobytes() == whole.average(60).tobytes()
+        assert len(json.dumps(method.compact(short).to_json())) < 500
 
 
 @pytest.mark.parametrize("kind", KINDS)
