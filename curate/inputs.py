@@ -14,10 +14,15 @@ from curate.config import Pipeline
 from curate.errors import ConfigError, Problem
 from curate.files import file_sha256, read_json, write_json
 from curate.readers import FORMATS, format_of
+from curate.readers.code import language_of
 from curate.readers.environment import SCHEME, environment_files
+from curate.readers.hf_dataset import dataset_files
 from curate.readers.reader import PIECE_BYTES, Piece, ReadSettings
 from curate.settings import InputEntry
 from curate.yaml_source import nearest
+
+# folders of a checkout whose files nobody wrote there
+NO_SOURCES = frozenset({".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"})
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,9 @@ def matches(entry: InputEntry, pattern: str, folder: Path, where: str, problems:
         problems.append(_nothing(pattern, folder, where))
     files: list[InputFile] = []
     for place in found:
-        if os.path.isdir(place):
+        if os.path.isdir(place) and (datasets := _datasets(entry, place, folder, where, problems)):
+            files.extend(datasets)
+        elif os.path.isdir(place):
             inside = sorted(str(p) for p in Path(place).rglob("*") if p.is_file() and _wanted(str(p), entry))
             if not inside:
                 problems.append(Problem(where, f"no file of a known format in the folder `{place}`"))
@@ -82,16 +89,35 @@ def _settings(entry: InputEntry) -> ReadSettings:
     column, limit = entry.html or entry.text, entry.max_document_bytes
     return ReadSettings(
         entry.name, chosen, column, entry.id, entry.url, entry.date, limit, bool(entry.html), entry.chat or "",
-        tuple(entry.metadata),
+        tuple(entry.metadata), entry.markup or "", tuple(entry.namespaces),
     )  # fmt: skip
 
 
+def _datasets(entry: InputEntry, place: str, folder: Path, where: str, problems: list[Problem]) -> list[InputFile]:
+    """The files of Hugging Face datasets in a folder, of the splits that are asked for; empty if it holds none."""
+    found = dataset_files(place) if entry.format in (None, "arrow") else []
+    splits = {file.split for file in found}
+    for split in entry.splits if found else ():
+        if split not in splits:
+            names = ", ".join(sorted(filter(None, splits))) or "none by name"
+            problems.append(Problem(where, f"no split `{split}` in `{place}`", f"splits found: {names}"))
+    return [
+        _file(entry, file.path, folder, split=file.split)
+        for file in found
+        if not entry.splits or file.split in entry.splits
+    ]
+
+
 def _wanted(place: str, entry: InputEntry) -> bool:
+    if entry.format == "code":
+        return language_of(place) is not None and NO_SOURCES.isdisjoint(Path(place).parts)
     return not Path(place).name.startswith(".") and (entry.format is not None or format_of(place) is not None)
 
 
-def _file(entry: InputEntry, place: str, folder: Path) -> InputFile:
-    settings = replace(_settings(entry), format=entry.format or format_of(place) or "")
+def _file(entry: InputEntry, place: str, folder: Path, split: str = "") -> InputFile:
+    chosen = "arrow" if split else entry.format or format_of(place) or ""
+    markup = entry.markup or ("strip" if chosen == "mediawiki" else "keep")
+    settings = replace(_settings(entry), format=chosen, markup=markup, split=split)
     path = place if os.path.isabs(place) else os.path.relpath(place, folder)
     size = os.path.getsize(place) if os.path.exists(place) else 0
     return InputFile(Path(path).as_posix(), place, settings, size)

@@ -45,9 +45,13 @@ class InputEntry(_Strict):
     path: str | list[str] = Field(
         description="files, folders or globs, relative to the pipeline file; `python:` is the text of the Python environment"
     )
-    format: Literal["warc", "wet", "arc", "jsonl", "parquet", "arrow", "text", "html", "pdf"] | None = Field(
-        None, description="how to read the files; by their suffix if absent"
-    )
+    format: (
+        Literal[
+            "warc", "wet", "arc", "jsonl", "parquet", "arrow", "text", "html", "pdf", "markdown", "epub", "subtitles",
+            "code", "mediawiki",
+        ]
+        | None
+    ) = Field(None, description="how to read the files; by their suffix if absent")  # fmt: skip
     text: str = Field("text", description="the column or key that holds the text")
     html: str | None = Field(
         None, description="the column or key that holds a raw HTML page, for `extract`; instead of `text`"
@@ -61,6 +65,12 @@ class InputEntry(_Strict):
     url: str | None = Field(None, description="the column or key that holds the URL")
     date: str | None = Field(None, description="the column or key that holds the date")
     max_document_bytes: Size = Field(16 << 20, description="a larger record is quarantined")
+    markup: Literal["keep", "strip"] | None = Field(
+        None,
+        description="Markdown and MediaWiki: whether the text keeps its marks; by default Markdown does, MediaWiki not",
+    )
+    namespaces: list[int] = Field([0], description="MediaWiki: the namespaces whose pages are documents; 0 is articles")
+    split: str | list[str] | None = Field(None, description="Hugging Face datasets: the splits to read; all if absent")
 
     @model_validator(mode="after")
     def _one_kind_of_record(self) -> Self:
@@ -72,6 +82,11 @@ class InputEntry(_Strict):
     def paths(self) -> list[str]:
         """The paths as a list."""
         return [self.path] if isinstance(self.path, str) else self.path
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits as a list; empty for all."""
+        return [self.split] if isinstance(self.split, str) else self.split or []
 
 
 class Output(_Strict):

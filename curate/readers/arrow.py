@@ -1,4 +1,4 @@
-"""Arrow IPC: files in groups of batches, streams whole."""
+"""Arrow IPC, files and streams, in groups of batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from curate.readers.codecs import open_stored, size_of
 from curate.readers.jsonl import missing_columns
-from curate.readers.reader import Piece, ReadSettings, Tally
+from curate.readers.reader import PIECE_BYTES, Piece, ReadSettings, Tally
 from curate.readers.tables import Documents, groups, wanted
 
 MAGIC = b"ARROW1"
@@ -25,8 +25,10 @@ class ArrowIpc:
             file = _open(path)
         except pa.ArrowException:
             return [Piece(path)]  # `read` says what is wrong with it
-        if not isinstance(file, pa.RecordBatchFileReader):
+        if file is None:
             return [Piece(path)]
+        if not isinstance(file, pa.RecordBatchFileReader):
+            return _stream_pieces(path, file)
         # the footer has no sizes; batches of one writer are alike
         count = file.num_record_batches
         return [Piece(path, start, stop) for start, stop in groups([size_of(path) // max(count, 1)] * count)]
@@ -50,16 +52,41 @@ class ArrowIpc:
         if isinstance(file, pa.RecordBatchFileReader):
             yield from _read_file(file, columns, piece, settings, tally)
         else:
-            yield from _read_stream(file, columns, Documents(piece.path, settings, tally, 0))
+            yield from _read_stream(file, columns, piece, settings, tally)
 
 
-def _read_stream(stream: Any, columns: list[str], documents: Documents) -> Iterator[pa.RecordBatch]:
-    read = 0
+def _stream_pieces(path: str, stream: Any) -> list[Piece]:
+    """Groups of batches; of a mapped file this reads their heads alone. One piece if it is cut off or compressed."""
+    size = size_of(path)
+    if size <= PIECE_BYTES or "://" in path:
+        return [Piece(path)]
+    sizes, total = [], 0
     try:
         for batch in stream:
-            yield from documents.batches(batch.select(columns))
-            read += 1
+            sizes.append(batch.nbytes)
+            total += batch.nbytes
+            if total > 2 * size:  # compressed: to go through it is to read it
+                return [Piece(path)]
+    except (pa.ArrowException, OSError):
+        return [Piece(path)]
+    return [Piece(path, start, stop) for start, stop in groups(sizes)]
+
+
+def _read_stream(
+    stream: Any, columns: list[str], piece: Piece, settings: ReadSettings, tally: Tally
+) -> Iterator[pa.RecordBatch]:
+    read = first_row = 0
+    documents: Documents | None = None
+    try:
+        for batch in stream:
+            if read == piece.stop:
+                return
+            if read >= piece.start:
+                documents = documents or Documents(piece.path, settings, tally, first_row)
+                yield from documents.batches(batch.select(columns))
+            read, first_row = read + 1, first_row + batch.num_rows
     except (pa.ArrowException, OSError) as error:
+        documents = documents or Documents(piece.path, settings, tally, first_row)
         yield documents.lost(0, f"batch {read} and what follows cannot be read: {error}")
 
 

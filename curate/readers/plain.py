@@ -1,9 +1,10 @@
-"""Folders of text, HTML and PDF: each file is one document."""
+"""Folders of text, HTML, PDF and formats that a function makes text of: each file is one document."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -39,9 +40,47 @@ class OneFile:
             name = record_id(settings.source, content)
             rows.add(0, name, size=len(content), content=content, media_type=self._media_type)
         else:
-            text, replaced = _decode(content)
+            text, replaced = decode(content)
             tally.replaced += replaced
             rows.add(0, record_id(settings.source, content), size=len(content), text=text)
+        yield rows.take()
+
+
+class Unreadable(Exception):
+    """A file that is not what its format says; the reason in words."""
+
+
+#: (content, path, settings, tally) -> the columns of the document, `text` among them. Raises Unreadable.
+Parser = Callable[[bytes, str, ReadSettings, Tally], dict[str, Any]]
+
+
+class ParsedFile:
+    """A format of which each file becomes the text of one document, by a function."""
+
+    raw = False
+
+    def __init__(self, parse: Parser) -> None:
+        self._parse = parse
+
+    def pieces(self, path: str) -> list[Piece]:
+        return [Piece(path)]
+
+    def check(self, path: str, settings: ReadSettings) -> str | None:
+        return None
+
+    def read(self, piece: Piece, settings: ReadSettings, tally: Tally) -> Iterator[pa.RecordBatch]:
+        rows = Rows(piece.path, settings, tally)
+        content, error = _content(piece.path, settings.max_document_bytes)
+        if error:
+            rows.add_error(0, error)
+        elif not content:
+            return
+        else:
+            try:
+                found = self._parse(content, piece.path, settings, tally)
+                rows.add(0, record_id(settings.source, content), size=len(content), **found)
+            except Unreadable as why:
+                rows.add_error(0, str(why), raw=content)
         yield rows.take()
 
 
@@ -60,10 +99,32 @@ def _content(path: str, limit: int) -> tuple[bytes, str]:
     return b"".join(parts), ""
 
 
-def _decode(content: bytes) -> tuple[str, int]:
+def decode(content: bytes) -> tuple[str, int]:
     """(the text without its byte order mark, how many invalid sequences became U+FFFD)."""
     for mark, encoding in BOMS.items():
         if content.startswith(mark) and encoding != "utf-8":
             text = content.decode(encoding, "replace")
             return text, text.count("\ufffd")
     return clean_utf8(content.removeprefix(codecs.BOM_UTF8))
+
+
+def decode_any(content: bytes) -> tuple[str, str]:
+    """(the text, its encoding): UTF-8 or UTF-16 with a mark, else the encoding that is found, windows-1252 at last.
+
+    For files of people's own making, of which many are in an older encoding. Invalid sequences become U+FFFD.
+    """
+    for mark, encoding in BOMS.items():
+        if content.startswith(mark):
+            return content.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace"), encoding
+    try:
+        return content.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        from resiliparse.parse.encoding import detect_encoding
+
+        found = detect_encoding(content[: 1 << 20]) or "windows-1252"
+        # it was tried and does not fit
+        found = "windows-1252" if found.lower().replace("-", "") in ("utf8", "ascii") else found
+        try:
+            return content.decode(found, "replace"), found
+        except LookupError:
+            return content.decode("windows-1252", "replace"), "windows-1252"

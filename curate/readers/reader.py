@@ -44,6 +44,12 @@ class ReadSettings:
     chat: str = ""
     #: columns to keep in `metadata`
     metadata: tuple[str, ...] = ()
+    #: of Markdown and MediaWiki: whether marks are taken out of the text (`strip`) or stay (`keep`)
+    markup: str = "keep"
+    #: of MediaWiki: the namespaces whose pages are documents
+    namespaces: tuple[int, ...] = (0,)
+    #: of a Hugging Face dataset: the split that the file belongs to, for `metadata`
+    split: str = ""
 
 
 @dataclass

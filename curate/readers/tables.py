@@ -74,9 +74,11 @@ class Documents:
             columns |= self._conversations(batch)
         else:
             columns["text"], columns["error"] = self._text(batch)
-        if settings.metadata:
+        if settings.metadata or settings.split:
             kept = batch.select([name for name in settings.metadata if name in batch.schema.names])
-            columns["metadata"] = pa.array([metadata_json(row) for row in kept.to_pylist()], pa.string())
+            split = {"split": settings.split} if settings.split else {}
+            rows = kept.to_pylist() if kept.num_columns else [{}] * count
+            columns["metadata"] = pa.array([metadata_json({**split, **row}) for row in rows], pa.string())
         columns["id"] = self._ids(self._strings(batch, settings.id or "id"), columns["text"])
         return self._assemble(columns, count)
 

@@ -16,7 +16,7 @@ from curate.readers.reader import ReadSettings, Tally
     [
         ("a/CC-MAIN.warc.gz", "warc"), ("x.warc.wet.gz", "wet"), ("x.warc.wat.gz", None), ("x.arc", "arc"),
         ("s3://b/x.JSONL.zst", "jsonl"), ("x.json", "jsonl"), ("x.parquet", "parquet"), ("x.parquet.gz", None),
-        ("x.arrow", "arrow"), ("README.md", "text"), ("x.txt.gz", "text"), ("index.html", "html"), ("x.xhtml", "html"),
+        ("x.arrow", "arrow"), ("README.md", "markdown"), ("x.txt.gz", "text"), ("a.epub", "epub"), ("a.epub.gz", None), ("a.en.vtt.gz", "subtitles"), ("index.html", "html"), ("x.xhtml", "html"),
         ("x.pdf", "pdf"), ("x.PDF.gz", "pdf"), ("noname", None),
     ],
 )  # fmt: skip
