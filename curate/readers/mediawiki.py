@@ -73,7 +73,7 @@ class MediaWiki:
         head = _head(path)
         if not head.strip() or b"<mediawiki" in head:
             return None
-        return "not a MediaWiki dump: no element <mediawiki> at its head"
+        return "not a MediaWiki dump: no element <mediawiki>, in UTF-8, at its head"
 
     def read(self, piece: Piece, settings: ReadSettings, tally: Tally) -> Iterator[pa.RecordBatch]:
         rows, codec = Rows(piece.path, settings, tally), codec_of(piece.path)

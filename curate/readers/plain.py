@@ -15,6 +15,8 @@ from curate.readers.rows import Rows
 from curate.text import clean_utf8
 
 BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# the mark of UTF-32 begins with that of UTF-16
+MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", **BOMS}
 
 
 class OneFile:
@@ -109,11 +111,11 @@ def decode(content: bytes) -> tuple[str, int]:
 
 
 def decode_any(content: bytes) -> tuple[str, str]:
-    """(the text, its encoding): UTF-8 or UTF-16 with a mark, else the encoding that is found, windows-1252 at last.
+    """(the text, its encoding): UTF-8, UTF-16 or UTF-32 with a mark, else the encoding that is found, windows-1252 at last.
 
     For files of people's own making, of which many are in an older encoding. Invalid sequences become U+FFFD.
     """
-    for mark, encoding in BOMS.items():
+    for mark, encoding in MARKS.items():
         if content.startswith(mark):
             return content.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace"), encoding
     try:

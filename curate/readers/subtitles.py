@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from curate.readers.plain import Unreadable, decode_any
@@ -22,6 +23,7 @@ _VOICE = re.compile(r"<v(?:\.[^ \t>]*)?[ \t]+([^>]*)>")
 # tags of HTML and WebVTT, and of ASS as SubRip files have them: {\an8}
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d+:[\d:.]+>|\{\\[^{}]*\}")
 _SOUND = re.compile(r"(?:\s*(?:\[[^\[\]]*\]|[♪♫#*]+)\s*)+")
+_SOUND_MARKS = "[♪♫#*"
 _SPEAKER = re.compile(r"(?:-|–|—|>>)\s*\S|[^\W\d_][^\W_]*(?:[ .'-]+[^\W_]+){0,3}:\s")
 _LANGUAGE = re.compile(r"\.([A-Za-z]{2,3})(?:[-_][A-Za-z]+)?\.(?:srt|vtt)(?:\.\w+)?$")
 _HEADER_LANGUAGE = re.compile(r"^Language:\s*([A-Za-z]{2,3})", re.MULTILINE)
@@ -54,19 +56,23 @@ def cues_of(text: str) -> Iterator[Cue]:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     i = 0
     while i < len(lines):
-        timing = _TIMING.match(lines[i])
+        timing = _timing(lines[i])
         i += 1
         if not timing:
             continue  # numbers, notes, styles, what stands between cues
         begin = i
         # a blank line ends a caption, unless the file has blank lines inside of them: what follows then is no new cue
-        while i < len(lines) and lines[i].strip() and not _TIMING.match(lines[i]):
+        while i < len(lines) and lines[i].strip() and not _timing(lines[i]):
             i += 1
         body = lines[begin:i]
-        if i < len(lines) and _TIMING.match(lines[i]) and body and body[-1].strip().isdigit():
+        if i < len(lines) and _timing(lines[i]) and body and body[-1].strip().isdigit():
             body.pop()  # the next cue's number, without a blank line before it
         start, stop = _seconds(timing.groups()[:4]), _seconds(timing.groups()[4:])
         yield Cue(start, stop, [line for line in map(_plain, body) if line])
+
+
+def _timing(line: str) -> re.Match[str] | None:
+    return _TIMING.match(line) if "-->" in line else None
 
 
 def _seconds(parts: tuple[str | None, ...]) -> float:
@@ -76,9 +82,10 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
 
 def _plain(line: str) -> str:
     """A line without tags and sounds; a voice tag becomes `Name: `."""
-    line = _VOICE.sub(lambda found: f"{found[1].strip()}: ", line)
-    line = " ".join(unescape(_TAG.sub("", line)).split())
-    return "" if _SOUND.fullmatch(line) else line
+    if "<" in line or "{" in line:
+        line = _TAG.sub("", _VOICE.sub(lambda found: f"{found[1].strip()}: ", line))
+    line = " ".join(unescape(line).split())
+    return "" if line[:1] in _SOUND_MARKS and _SOUND.fullmatch(line) else line
 
 
 def running_text(cues: list[Cue]) -> str:
@@ -115,8 +122,7 @@ def _grows(line: str, longer: str) -> bool:
 
 
 def _joined(lines: list[str]) -> str:
-    text = lines[0]
-    for line in lines[1:]:
-        apart = "" if _SPACELESS.match(text[-1]) and _SPACELESS.match(line[0]) else " "
-        text += apart + line
-    return text
+    parts = lines[:1]
+    for before, line in pairwise(lines):
+        parts += ["" if _SPACELESS.match(before[-1]) and _SPACELESS.match(line[0]) else " ", line]
+    return "".join(parts)

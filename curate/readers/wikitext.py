@@ -48,9 +48,9 @@ _DEPTH = 8
 
 def plain_text(source: str, dropped_links: Collection[str]) -> str:
     """Markup -> text. `dropped_links`: the prefixes, in lower case, of links that leave nothing (files, categories)."""
-    text = _COMMENT.sub("", source)
+    text, shielded = _COMMENT.sub("", source), False
     if "<" in text:
-        text = _elements(text)
+        text, shielded = _elements(text)
     text = _without_braces(text, 0)
     text = _links(text, dropped_links)
     text = _EXTERNAL.sub(lambda found: found[1], text)
@@ -60,12 +60,14 @@ def plain_text(source: str, dropped_links: Collection[str]) -> str:
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub("\n", text))
     text = _SWITCH.sub("", text)
-    return unescape(_lines(text).translate(_UNSHIELD)).replace("\u00a0", " ")
+    text = _lines(text)
+    return unescape(text.translate(_UNSHIELD) if shielded else text).replace("\u00a0", " ")
 
 
-def _elements(text: str) -> str:
-    """Without the elements that are dropped; those with literal content as text that is no markup."""
+def _elements(text: str) -> tuple[str, bool]:
+    """(without the elements that are dropped, those with literal content shielded; whether there were such)."""
     parts, at, closed = [], 0, dict.fromkeys((*_DROPPED, *_LITERAL), 0)
+    shielded = False
     for found in _ELEMENT.finditer(text):
         name = found[2].lower()
         if found.start() < at or found[1]:
@@ -83,8 +85,9 @@ def _elements(text: str) -> str:
         parts.append(text[at : found.start()])
         if name in _LITERAL:
             parts.append(unescape(text[found.end() : inner]).translate(_SHIELD))
+            shielded = True
         at = end
-    return "".join([*parts, text[at:]])
+    return "".join([*parts, text[at:]]), shielded
 
 
 def _without_braces(text: str, depth: int) -> str:

@@ -75,9 +75,7 @@ def test_a_pipeline_reads_splits(folder: Path, tmp_path: Path, option: str, kept
 
 def test_splits_are_chosen_and_one_that_is_not_there_is_told(folder: Path, tmp_path: Path) -> None:
     def entry(split: str) -> str:
-        file = pipeline(
-            tmp_path, "[normalize]", inputs=f"[{{name: d, path: {folder / 'dict'}, split: {split}}}]"
-        )
+        file = pipeline(tmp_path, "[normalize]", inputs=f"[{{name: d, path: {folder / 'dict'}, split: {split}}}]")
         return str(file)
 
     assert [file.settings.split for file in find_files(load(entry("test")))] == ["test"]
