@@ -322,6 +322,24 @@ def trace(
 
 
 @app.command()
+def feasibility(
+    source: Annotated[list[str], typer.Option("--source", metavar="NAME=GLOB", help="Texts to train on; repeat it.")],
+    target: Annotated[list[str], typer.Option("--target", metavar="GLOB", help="Texts of the kind that matters.")],
+    text: Annotated[str, typer.Option("--text", help="The column or key that holds the text.")] = "text",
+    clusters: Annotated[int, typer.Option("--clusters", min=1, help="Clusters of each source.")] = 8,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """When to pre-train: could these sources make the target, and in which mixture (W2PGNN's question)?"""
+    from json import dumps
+
+    from curate.select.feasibility import of_files, report
+
+    answer, counts = of_files(source, target, text=text, clusters=clusters)
+    facts = {"feasibility": answer.feasibility, "gap": answer.gap, "weights": answer.weights, "natural": answer.natural}
+    print(dumps(facts) if json else "\n".join(report(answer, counts)))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a pipeline file, for editors."""
     import json

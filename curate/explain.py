@@ -55,7 +55,8 @@ def _not_reached(ledger: Ledger, row: dict[str, Any]) -> list[str]:
     names: list[str] = []
     for stage in ledger.manifest["stages"]:
         if left and stage["kind"] == "map":
-            names += stage["steps"]
+            # a step that chooses is the head of the stage after the one in which it looked at all documents
+            names += [step for step in stage["steps"] if step != row["step"]]
         left = left or row["step"] in stage["steps"]
     return names
 
@@ -80,7 +81,8 @@ def _evidence(ledger: Ledger, row: dict[str, Any]) -> Iterator[str]:
         yield f"  error    {evidence['error']}"
     if evidence.get("kept_path"):
         yield f"  kept     {evidence['kept_id']} ({evidence['kept_path']} at offset {evidence['kept_offset']:,})"
-        same = {"exact_duplicate": "same text", "same_address": "same address"}
+        cosine = f"{evidence['similarity']:.3f} (cosine of the vectors)"
+        same = {"exact_duplicate": "same text", "same_address": "same address", "semantic_duplicate": cosine}
         similar = f"{evidence['similarity']:.3f} (exact Jaccard)"
         yield f"  similar  {same.get(evidence['kind'], similar)}"
         passage = _shared_passage(ledger, row, evidence)

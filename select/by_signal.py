@@ -16,9 +16,11 @@ from curate.select.selector import Selector
 class Choose(Selector):
     """The documents with the greatest (or smallest) value of a signal, sampled by it, or in a band of its quantiles.
 
-    With `how: gumbel` over a quality score standardised to variance 1 this is QuRating's sampling; with
-    `quantile_band` over a perplexity Ankner et al.'s and Marion et al.'s choice; `reverse: true` over a perplexity is
-    POINTS' choice of the lowest.
+    QuRating's sampling: `{by: classifier.score, how: gumbel, standardise: true, temperature: 2, within: [source],
+    budget: {tokens: ..}}`; temperature 0 is its top k. Ankner et al.'s and Marion et al.'s middle half by perplexity, in
+    each language by itself: `{by: perplexity.perplexity, how: quantile_band, band: [0.25, 0.75], within: [lang]}`; with
+    band [0, 0.5] or [0.5, 1] the low and the high half. POINTS' lowest fifth: `{by: perplexity.perplexity, reverse: true,
+    budget: {share: 20%}}`, behind `repetition`, for degenerate repetition has the lowest perplexity of all.
     """
 
     kind: ClassVar[str] = "choose"

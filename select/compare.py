@@ -33,6 +33,17 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+def vectors_of(pool: Contributions, signal: str, step: str) -> Iterator[tuple[Points, npt.NDArray[np.bool_]]]:
+    """For each unit its valid vectors (k, d) float32, of length 1, and which rows (n,) they are of."""
+    width = None
+    for values in pool.signals(signal):
+        if values.ndim != 2:
+            raise CurateError(step, f"`{signal}` holds numbers, not vectors", "name the vectors of a step `embed`")
+        check_width(values, width)
+        width = values.shape[1]
+        yield unit_points(np.ascontiguousarray(values, np.float32))
+
+
 class Comparing(Selector):
     """The base of selectors that read vectors.
 
@@ -40,23 +51,13 @@ class Comparing(Selector):
     never chosen. A pool whose vectors are all the same is an error: nothing in it could be preferred.
     """
 
-    RULE_FIELDS: ClassVar[frozenset[str]] = Selector.RULE_FIELDS | {"vectors"}
-
-    vectors: str = Field("embed.vector", description="the signal that holds the vectors")
-
     def reads(self) -> Mapping[str, str]:
         """The vectors, and the signal that counts tokens."""
         return {"vectors": self.vectors, **super().reads()}
 
     def points(self, pool: Contributions) -> Iterator[tuple[Points, npt.NDArray[np.bool_]]]:
         """For each unit its valid vectors (k, d) float32, of length 1, and which rows (n,) they are of."""
-        width = None
-        for values in pool.signals(self.vectors):
-            if values.ndim != 2:
-                raise self.problem(f"`{self.vectors}` holds numbers, not vectors", "name the vectors of a step `embed`")
-            check_width(values, width)
-            width = values.shape[1]
-            yield unit_points(np.ascontiguousarray(values, np.float32))
+        return vectors_of(pool, self.vectors, self.name)
 
     def all_points(self, pool: Contributions) -> tuple[Points, npt.NDArray[np.int64]]:
         """All valid vectors of the pool, (k, d), and their places in it, (k,); checked as `checked` does."""
@@ -78,10 +79,6 @@ class Comparing(Selector):
         if count > 1 and not differ:
             raise self.problem(f"the vectors of all {count:,} documents are the same", f"look at `{self.vectors}`")
         return count
-
-    def problem(self, what: str, hint: str) -> CurateError:
-        """An error that names this step."""
-        return CurateError(self.name, what, hint)
 
 
 class Targeted(Selector):

@@ -42,6 +42,20 @@ def quantile_band(scores: Scores, low: float, high: float) -> Ranks:
     return top_k(nearness)
 
 
+def proportional(ranks: Ranks, groups: Ranks) -> Ranks:
+    """(n,) ranks within groups (0: never chosen) -> ranks over all, of which every prefix has the groups' proportions.
+
+    Of a group with m ranked documents the r-th stands at (r - 1/2) / m; of equals the first group comes first.
+    """
+    ranked = np.flatnonzero(ranks)
+    sizes = np.bincount(groups[ranked], minlength=int(groups.max(initial=0)) + 1)
+    places = (2 * ranks[ranked] - 1) / sizes[groups[ranked]]
+    order = ranked[np.lexsort((groups[ranked], places))]
+    joined = np.zeros(len(ranks), np.int64)
+    joined[order] = np.arange(1, len(order) + 1)
+    return joined
+
+
 def gumbel_noise(keys: Keys, seed: int) -> Scores:
     """(n,) keys of documents -> standard Gumbel noise, a function of key and seed alone."""
     with np.errstate(over="ignore"):

@@ -16,13 +16,17 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from curate.dedup.step import Contributions, GlobalStep
+from curate.errors import CurateError
 from curate.select.budget import Budget
-from curate.select.order import Ranks, Scores, gumbel, gumbel_noise, quantile_band, top_k
+from curate.select.order import Ranks, Scores, gumbel, gumbel_noise, proportional, quantile_band, top_k
 from curate.steps.step import Signal
 from curate.text import buffers
 
 # Bytes of text that stand for a token where no signal counts them.
 BYTES_A_TOKEN = 4
+
+
+How = Literal["top_k", "gumbel", "quantile_band", "greedy_diverse"]
 
 
 class Selector(GlobalStep):
@@ -41,19 +45,27 @@ class Selector(GlobalStep):
         "share": Signal(pa.float64(), "rank over the number of documents that have one"),
     }
     RULE_FIELDS: ClassVar[frozenset[str]] = GlobalStep.RULE_FIELDS | {
-        "budget", "how", "temperature", "band", "seed", "count"
+        "budget", "how", "temperature", "band", "vectors", "most_similar", "seed", "count"
     }  # fmt: skip
     VERDICT_FIELDS: ClassVar[frozenset[str]] = frozenset({"budget"})
 
     budget: Budget | None = Field(None, description="how much is chosen; without one, scores and ranks only")
-    how: Literal["top_k", "gumbel", "quantile_band"] = Field(
+    how: How = Field(
         "top_k",
         description="the greatest scores first; or sampled without replacement with probability exp(score / "
-        "temperature); or those in a band of quantiles, from its middle outwards",
+        "temperature); or those in a band of quantiles, from its middle outwards; or the greatest first, without those "
+        "that are too similar to one chosen before",
     )
     temperature: float = Field(1.0, ge=0, description="of `gumbel`; scores are taken as they are; 0 is top_k")
     band: tuple[float, float] = Field((0.25, 0.75), description="of `quantile_band`: the least and greatest quantile")
-    seed: int = Field(0, ge=0, description="of `gumbel`")
+    vectors: str = Field("embed.vector", description="the signal that holds vectors, where they are compared")
+    most_similar: float = Field(
+        0.9, ge=-1, le=1, description="of `greedy_diverse`: the greatest cosine with a document chosen before (DEITA)"
+    )
+    within: list[Literal["lang", "source"]] = Field(
+        [], description="order each language (and source) by itself and choose from all in proportion to their size"
+    )
+    seed: int = Field(0, ge=0, description="of `gumbel`, and of samples that are drawn")
     count: str = Field("", description="the signal that counts tokens; else bytes of text over 4, rounded up")
 
     @model_validator(mode="after")
@@ -68,13 +80,18 @@ class Selector(GlobalStep):
         return own | super().rule_table()
 
     def reads(self) -> Mapping[str, str]:
-        """The signal that counts tokens, if one does."""
-        return {"count": self.count} if self.count else {}
+        """The signal that counts tokens, if one does, and the vectors, if `how` compares them."""
+        found = {"count": self.count} if self.count else {}
+        return found | ({"vectors": self.vectors} if self.how == "greedy_diverse" else {})
 
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
-        """`key` (uint64, of the document's id) and `size` (int64, bytes of text); subclasses add their features."""
+        """`key` (uint64, of the document's id), `size` (int64, bytes of text) and the columns `within`.
+
+        Subclasses add their features.
+        """
         size = pc.fill_null(pc.binary_length(batch["text"]), 0).cast(pa.int64())
-        return [("key", pa.array(_keys(batch["id"]))), ("size", size)]
+        groups = [(name, pc.fill_null(batch[name], "")) for name in self.within]
+        return [("key", pa.array(_keys(batch["id"]))), ("size", size), *groups]
 
     def fit(self, pool: Contributions) -> Any:
         """What `score` must know of pool and target."""
@@ -86,9 +103,39 @@ class Selector(GlobalStep):
 
     def order(self, scores: Scores, keys: Any, pool: Contributions) -> Ranks:
         """Ranks of all documents, from 1, in the order of choice; 0: never chosen."""
+        if self.how == "greedy_diverse":
+            scores = self._diverse(scores, pool)
+        if not self.within:
+            return self._order(scores, keys)
+        groups = _groups(pool, self.within)
+        ranks = np.zeros(len(scores), np.int64)
+        for group in range(int(groups.max(initial=-1)) + 1):
+            own = np.flatnonzero(groups == group)
+            ranks[own] = self._order(scores[own], keys[own])
+        return proportional(ranks, groups)
+
+    def _order(self, scores: Scores, keys: Any) -> Ranks:
         if self.how == "gumbel":
             return gumbel(scores, self.temperature, gumbel_noise(keys, self.seed))
         return quantile_band(scores, *self.band) if self.how == "quantile_band" else top_k(scores)
+
+    def _diverse(self, scores: Scores, pool: Contributions) -> Scores:
+        """The scores, NaN for documents that are too similar to a better one, or have no vector."""
+        from curate.select.compare import one_thread, vectors_of
+        from curate.select.greedy import thinned
+
+        parts, valid = zip(*vectors_of(pool, self.vectors, self.name), strict=True)
+        points, places = np.concatenate(parts), np.flatnonzero(np.concatenate(valid))
+        ranks = top_k(scores[places])
+        with one_thread():
+            kept = thinned(points, np.argsort(ranks, kind="stable")[(ranks == 0).sum() :], self.most_similar)
+        thin = np.full(len(scores), np.nan)
+        thin[places[kept]] = scores[places[kept]]
+        return thin
+
+    def problem(self, what: str, hint: str) -> CurateError:
+        """An error that names this step."""
+        return CurateError(self.name, what, hint)
 
     def resolve(self, contributions: Contributions) -> Iterator[pa.Table]:
         """Fit, score, order; one table of `row` and `FINDINGS` a unit."""
@@ -120,6 +167,16 @@ class Selector(GlobalStep):
         sizes = np.concatenate([unit["size"].to_numpy() for unit in units] or [np.zeros(0, np.int64)])
         estimated: Scores = np.ceil(sizes / BYTES_A_TOKEN)
         return estimated
+
+
+def _groups(pool: Contributions, columns: Sequence[str]) -> Ranks:
+    """(n,) the number of each document's group: of documents that agree in all columns."""
+    groups = np.zeros(sum(len(table) for table in pool.tables()), np.int64)
+    for name in columns:
+        parts = [table[name].combine_chunks().cast(pa.string()) for table in pool.tables()]
+        codes = pa.concat_arrays([pa.array([], pa.string()), *parts]).dictionary_encode()
+        groups = groups * max(1, len(codes.dictionary)) + codes.indices.to_numpy()
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def _keys(ids: pa.Array) -> Any:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from curate.select.budget import Budget
 from curate.select.by_signal import Choose, LongestK, RandomK
-from curate.select.order import gumbel, gumbel_noise, quantile_band, top_k
+from curate.select.order import gumbel, gumbel_noise, proportional, quantile_band, top_k
 from curate.select.pool import scored
 
 NAN = float("nan")
@@ -117,3 +117,51 @@ def test_a_new_budget_computes_nothing_and_choices_are_nested(tmp_path: Path) ->
     units = {stage["reused"] for stage in manifest(tmp_path / "out")["stages"]}
     assert len(units) == 1 and all(count > 0 for count in reused(tmp_path / "out").values())
     assert len(list((tmp_path / "out" / ".store" / "resolve").iterdir())) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=40))
+def test_every_prefix_has_the_proportions_of_the_groups(rows: list[tuple[int, bool]]) -> None:
+    groups = np.array([group for group, _ in rows], np.int64)
+    ranks = np.zeros(len(rows), np.int64)
+    for group in range(4):
+        own = [i for i, (g, ranked) in enumerate(rows) if g == group and ranked]
+        ranks[own] = np.arange(1, len(own) + 1)
+    joined = proportional(ranks, groups)
+    ranked = np.flatnonzero(ranks)
+    assert sorted(joined[ranked]) == list(range(1, len(ranked) + 1)) and not joined[ranks == 0].any()
+    for cut in range(len(ranked) + 1):
+        for group in range(4):
+            size = (groups[ranked] == group).sum()
+            chosen = ((groups == group) & (joined > 0) & (joined <= cut)).sum()
+            assert abs(chosen - size * cut / max(1, len(ranked))) <= 3 / 2 + 1e-9  # 4 groups round against each other
+
+
+def test_a_band_within_each_language(tmp_path: Path) -> None:
+    # perplexities of two languages on scales of their own: the middle half of each is chosen, not of both together
+    (tmp_path / "en").mkdir(), (tmp_path / "hi").mkdir()
+    for name, base in (("en", 10), ("hi", 100)):
+        rows = [{"id": f"{name}{i}", "text": " ".join(["word"] * (base + i))} for i in range(8)]
+        write_jsonl(tmp_path / name / "a.jsonl", rows)
+    inputs = '[{name: en, path: "en/*", id: id}, {name: hi, path: "hi/*", id: id}]'
+    band = "{choose: {by: quality.word_count, how: quantile_band, band: [0.25, 0.75], within: [source], budget: {share: 1.0}}}"
+    run_ok(pipeline(tmp_path, f"[{{quality: {{preset: []}}}}, {band}]", inputs=inputs), "--workers", 1)
+    kept = pl.read_parquet(tmp_path / "out" / "ledger" / "*.parquet").filter(pl.col("fate") == "kept")
+    assert sorted(kept["id"]) == [f"{name}{i}" for name in ("en", "hi") for i in range(2, 6)]
+
+
+@pytest.mark.parametrize(("perplexities", "wanted"), [([5.0, 1, 4, 2, 3], [1, 3]), ([3.0, 3, 3, 9, 9], [0, 1])])
+def test_points_takes_the_lowest_perplexities(perplexities: list[float], wanted: list[int]) -> None:
+    lowest = Choose(by="p.p", reverse=True, budget=Budget(share=0.4))
+    found = scored(lowest, pa.array(["x"] * 5), {"p.p": np.array(perplexities)})
+    assert np.flatnonzero(found["chosen"]).tolist() == wanted
+
+
+def test_greedy_diverse_leaves_out_what_is_like_a_better_one() -> None:
+    vectors = np.array([[1, 0], [0.99, 0.1], [0, 1], [0.1, 0.99], [NAN, 0], [-1, 0]], np.float32)
+    scores = np.array([1.0, 5, 3, 4, 9, NAN])
+    best = Choose(by="x.y", how="greedy_diverse", most_similar=0.9, budget=Budget(documents=9))
+    found = scored(best, pa.array(["x"] * 6), {"x.y": scores, "embed.vector": vectors})
+    assert found["rank"].to_pylist() == [None, 1, None, 2, None, None]
+    everything = best.model_copy(update={"most_similar": 1.0})
+    found = scored(everything, pa.array(["x"] * 6), {"x.y": scores, "embed.vector": vectors})
+    assert found["rank"].to_pylist() == [4, 1, 3, 2, None, None]

@@ -1,0 +1,153 @@
+"""Seconds and memory of every selector at two sizes of the pool: `python -m benchmarks.selectors [--quick] [NAME ...]`
+
+The pool is Debian documentation in pieces of 1,000 characters, 100,000 of them and the first 10,000 (384 dimensions, static
+vectors), the target 10,000 pieces of novels. Each selector runs in a process of its own: processor seconds of `collect`,
+`fit`, `score` and the order (vectors are there already, kernels are loaded), the greatest resident memory less what it was
+before, and how the time grows with the documents (10: linear). The last line is a full solution of GOT-D's transport at
+20,000 x 5,000 over ours (sample and sweeps), after the rank correlation of both.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.common import ROOT, parser, pin_to_one_core, shared_file, stop
+from curate.dedup.memory import dedup_texts
+from curate.select.by_signal import Choose, LongestK, RandomK
+from curate.select.diverse import Dpp, FacilityLocation, KCenter
+from curate.select.dsir import Dsir
+from curate.select.got_d import GotD
+from curate.select.knn_target import KnnTarget
+from curate.select.look import Look
+from curate.select.pool import scored
+from curate.select.selector import Selector
+from curate.select.semdedup import D4, SemDedup
+from curate.select.vectors import static_vectors
+
+PIECE, DIMENSIONS, TARGET = 1000, 384, 10_000
+VECTORS, QUALITY, LABEL = "embed.vector", "x.quality", "x.label"
+SELECTORS: dict[str, Callable[[Any, Any], Selector]] = {
+    "random_k": lambda texts, points: RandomK(),
+    "longest_k": lambda texts, points: LongestK(),
+    "choose": lambda texts, points: Choose(by=QUALITY),
+    "choose, gumbel": lambda texts, points: Choose(by=QUALITY, how="gumbel", standardise=True, temperature=2),
+    "choose, greedy_diverse": lambda texts, points: Choose(by=QUALITY, how="greedy_diverse"),
+    "got_d": lambda texts, points: GotD().aimed_at_points(points),
+    "dsir": lambda texts, points: Dsir().aimed_at(texts),
+    "knn_target": lambda texts, points: KnnTarget().aimed_at_points(points),
+    "d4": lambda texts, points: D4(),
+    "k_center, 1,000 picks": lambda texts, points: KCenter(),
+    "facility_location, 1,000 picks": lambda texts, points: FacilityLocation(),
+    "dpp, 1,000 picks": lambda texts, points: Dpp(),
+    "look": lambda texts, points: Look(label=LABEL),
+}
+NAMES = (*SELECTORS, "semdedup")
+
+
+def texts_and_vectors(folder: Path, count: int) -> None:
+    """Write the pool and the target, texts and vectors, to files."""
+    documents = pq.read_table(shared_file("corpus/debian_docs.parquet"), columns=["text"])["text"].to_pylist()
+    chapters = str(shared_file("prose/standardebooks.jsonl.gz"))
+    novels = duckdb.execute("SELECT text FROM read_json(?, format='newline_delimited') ORDER BY id", [chapters])
+    for name, texts, most in (("pool", documents, count), ("target", [text for (text,) in novels.fetchall()], TARGET)):
+        cut = [text[i : i + PIECE] for text in texts if text for i in range(0, len(text), PIECE)]
+        cut = [piece for piece in cut if len(piece.strip()) > 100]
+        order = np.random.default_rng(0).permutation(len(cut))[:most]
+        chosen = pa.array([cut[i] for i in order], pa.string())
+        pq.write_table(pa.table({"text": chosen}), folder / f"{name}.parquet")
+        np.save(folder / f"{name}.npy", static_vectors(chosen, DIMENSIONS))
+
+
+def measure(name: str, folder: Path, count: int) -> dict[str, float]:
+    """Processor seconds and MB of one selector over the first `count` documents."""
+    texts = pq.read_table(folder / "pool.parquet")["text"].combine_chunks().slice(0, count)
+    target = pq.read_table(folder / "target.parquet")["text"].combine_chunks()
+    points = np.load(folder / "pool.npy")[:count]
+    rng = np.random.default_rng(1)
+    signals = {VECTORS: points, QUALITY: rng.random(count), LABEL: rng.integers(0, 20, count).astype(float)}
+    _run(name, texts.slice(0, 500), target, folder, signals)  # kernels and libraries are loaded
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start, wall = time.process_time(), time.perf_counter()
+    _run(name, texts, target, folder, signals)
+    seconds, wall = time.process_time() - start, time.perf_counter() - wall
+    return {
+        "seconds": seconds,
+        "wall": wall,
+        "mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
+    }
+
+
+def _run(name: str, texts: pa.Array, target: pa.Array, folder: Path, signals: dict[str, Any]) -> None:
+    held = {key: values[: len(texts)] for key, values in signals.items()}
+    if name == "semdedup":
+        dedup_texts(SemDedup(), [texts], signals={VECTORS: [held[VECTORS]]})
+        return
+    scored(SELECTORS[name](target, np.load(folder / "target.npy")), texts, held)
+
+
+def agreement(folder: Path) -> tuple[float, float, float]:
+    """(rank correlation of the scores, seconds of the full solution, of ours) at 20,000 x 5,000."""
+    from scipy.stats import spearmanr
+
+    pool, target = np.load(folder / "pool.npy")[:20_000], np.load(folder / "target.npy")[:5000]
+    texts, scores, seconds = pa.array(["x"] * len(pool)), [], []
+    for selector in (GotD(sample=len(pool)), GotD()):
+        start = time.process_time()
+        scores.append(scored(selector.aimed_at_points(target), texts, {VECTORS: pool})["score"].to_numpy())
+        seconds.append(time.process_time() - start)
+    return float(spearmanr(*scores).statistic), seconds[0], seconds[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line for each selector as it is measured."""
+    options = parser(__doc__)
+    options.add_argument("names", nargs="*", help="selectors to measure; all, and the agreement, if none is named")
+    options.add_argument("--one", nargs=3, metavar=("NAME", "FOLDER", "COUNT"), help="measure here, print JSON")
+    chosen = options.parse_args(arguments)
+    pin_to_one_core()
+    if chosen.one:
+        print(json.dumps(measure(chosen.one[0], Path(chosen.one[1]), int(chosen.one[2]))))
+        return 0
+    if strange := set(chosen.names) - set(NAMES):
+        raise stop(f"no selector is called {', '.join(strange)}; there are {', '.join(NAMES)}")
+    sizes = (2000, 10_000) if chosen.quick else (10_000, 100_000)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        texts_and_vectors(folder, max(*sizes, 20_000))
+        print(f"{'':<32}{sizes[0]:>10,}{'MB':>8}{sizes[1]:>12,}{'MB':>8}{'growth':>8}")
+        for name in chosen.names or NAMES:
+            small, large = (_apart(name, folder, count) for count in sizes)
+            figures = f"{small['seconds']:>8.1f} s{small['mb']:>8.0f}{large['seconds']:>10.1f} s{large['mb']:>8.0f}"
+            print(f"{name:<32}{figures}{large['seconds'] / small['seconds']:>8.1f}", flush=True)
+        if chosen.names:
+            return 0
+        correlation, full, ours = agreement(folder)
+    print(f"got_d at 20,000 x 5,000: full solution {full:.1f} s, ours {ours:.1f} s, rank correlation {correlation:.4f}")
+    print(f"ratio: {full / ours:.2f}")
+    return 0
+
+
+def _apart(name: str, folder: Path, count: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.selectors", "--one", name, str(folder), str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        raise stop(f"{name} failed:\n{done.stderr[-2000:]}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,151 @@
+"""Greedy choices of documents that differ: k-centre, facility location, determinantal point processes, thinning.
+
+Each puts its picks in order and tells what each gained, and what the documents that were not picked would gain then. Of
+equals the first is taken. Gains never rise from one pick to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+Matrix = npt.NDArray[Any]
+
+# Candidates of facility location whose gains are made anew at once.
+LAZY = 64
+# Similarities of a block: 64 MB of float32.
+BLOCK = 1 << 24
+# A document adds no volume to a determinant if so little of it is left, as a share of the greatest.
+NO_VOLUME = 1e-9
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """`order` (k,): the picks, the first first. `gains` (n,): of a pick when it was picked, of the others at the end."""
+
+    order: Rows
+    gains: Values
+
+
+def k_center(points: Matrix, picks: int, start: int | None = None) -> Greedy:
+    """Again and again the point farthest from its nearest pick (Gonzalez 1985): at most twice the best radius.
+
+    (n, d) points; the first pick is `start`, or the point nearest to the mean. Gains are distances; `start` gains inf.
+    Takes n x picks products of d numbers.
+    """
+    squares = np.einsum("ij,ij->i", points, points)
+    if start is None:
+        start = int(np.argmin(squares - 2 * (points @ points.mean(axis=0))))
+    nearest = np.full(len(points), np.inf)
+    order: list[int] = []
+    gains, chosen = np.zeros(len(points)), start
+    for _ in range(min(picks, len(points))):
+        order.append(chosen)
+        gains[chosen] = nearest[chosen]
+        away = squares + squares[chosen] - 2 * (points @ points[chosen])
+        nearest = np.minimum(nearest, np.sqrt(np.maximum(away, 0)))
+        nearest[chosen] = -1
+        chosen = int(np.argmax(nearest))
+    return _finished(order, gains, nearest)
+
+
+def facility_location(similar: Callable[[Rows], Matrix], count: int, picks: int) -> Greedy:
+    """Picks that are similar to everything: greedy for F(S) = sum over i of max(0, max over j in S of sim(j, i)).
+
+    `similar(rows)` -> (len(rows), r) similarities of candidates to the r documents that are summed over. Lazy (Minoux
+    1978): a gain can only fall, so only those that could be the greatest are made anew.
+    """
+    width = similar(np.zeros(1, np.int64)).shape[1]
+    covered = np.zeros(width)
+    bounds = _all_gains(similar, covered, count)
+    fresh = np.ones(count, bool)
+    order: list[int] = []
+    gains = np.zeros(count)
+    picks = min(picks, count)
+    while len(order) < picks:
+        best = int(np.argmax(bounds))
+        if not fresh[best]:
+            stale = np.flatnonzero(~fresh & (bounds > -1))
+            if len(stale) > LAZY:
+                stale = stale[np.argpartition(-bounds[stale], LAZY)[:LAZY]]
+            stale = np.union1d(stale, [best])
+            bounds[stale] = np.minimum(bounds[stale], _gains(similar(stale), covered))
+            fresh[stale] = True
+            continue
+        order.append(best)
+        gains[best] = bounds[best]
+        covered = np.maximum(covered, similar(np.array([best]))[0])
+        bounds[best], fresh[:] = -np.inf, False
+    return _finished(order, gains, _all_gains(similar, covered, count) if len(order) < count else bounds)
+
+
+def determinantal(row: Callable[[int], Values], diagonal: Values, picks: int) -> Greedy:
+    """Picks of the greatest volume: greedy maximum of log det L_S by an incremental Cholesky factor (Chen et al. 2018).
+
+    `row(i)` -> (n,) row i of the kernel L, `diagonal` (n,). Gains are logarithms. Ends where nothing adds volume. Holds
+    picks x n numbers.
+    """
+    count = len(diagonal)
+    picks = min(picks, count)
+    left = diagonal.astype(np.float64)
+    least = NO_VOLUME * float(left.max(initial=0))
+    factor = np.zeros((picks, count), np.float64 if picks * count <= BLOCK else np.float32)
+    order: list[int] = []
+    gains = np.full(count, -np.inf)
+    for k in range(picks):
+        chosen = int(np.argmax(left))
+        if left[chosen] <= least:
+            break
+        order.append(chosen)
+        gains[chosen] = np.log(left[chosen])
+        projected = factor[:k, chosen] @ factor[:k] if k else 0.0
+        factor[k] = (row(chosen) - projected) / np.sqrt(left[chosen])
+        left = left - factor[k].astype(np.float64) ** 2
+        left[chosen] = -np.inf
+    rest = np.setdiff1d(np.arange(count), order)
+    gains[rest] = np.log(np.maximum(left[rest], np.finfo(np.float64).tiny))
+    return Greedy(np.array(order, np.int64), gains)
+
+
+def thinned(points: Matrix, order: Rows, most: float, block: int = 1024) -> Rows:
+    """Those of `order` (k,) rows, in order, whose cosine with every one accepted before is at most `most` (as DEITA)."""
+    accepted = np.zeros((0, points.shape[1]), points.dtype)
+    kept = []
+    for start in range(0, len(order), block):
+        rows = order[start : start + block]
+        part = points[rows]
+        free = np.ones(len(rows), bool)
+        for held in range(0, len(accepted), max(1, BLOCK // block)):
+            free &= (part @ accepted[held : held + BLOCK // block].T).max(axis=1, initial=-np.inf) <= most
+        part, rows = part[free], rows[free]
+        near = part @ part.T > most
+        taken = np.zeros(len(rows), bool)
+        for i in range(len(rows)):
+            taken[i] = not (near[i] & taken).any()
+        kept.append(rows[taken])
+        accepted = np.concatenate([accepted, part[taken]])
+    return np.concatenate([*kept, np.zeros(0, np.int64)])
+
+
+def _gains(similar: Matrix, covered: Values) -> Values:
+    gained: Values = np.maximum(similar - covered.astype(similar.dtype), 0).sum(axis=1, dtype=np.float64)
+    return gained
+
+
+def _all_gains(similar: Callable[[Rows], Matrix], covered: Values, count: int) -> Values:
+    step = max(1, BLOCK // len(covered))
+    parts = [np.arange(start, min(start + step, count)) for start in range(0, count, step)]
+    return np.concatenate([_gains(similar(rows), covered) for rows in parts])
+
+
+def _finished(order: list[int], gains: Values, rest: Values) -> Greedy:
+    others = np.ones(len(gains), bool)
+    others[order] = False
+    gains[others] = rest[others]
+    return Greedy(np.array(order, np.int64), gains)
