@@ -178,6 +178,24 @@ def steps(name: Annotated[str | None, typer.Argument(help="A step; all if absent
         print(line)
 
 
+@app.command("transfer-bounds")
+def transfer_bounds(
+    corpus: Annotated[
+        list[str], typer.Argument(metavar="CORPUS...", help="Clean texts in the language: files, globs.")
+    ],
+    reference: Annotated[list[str], typer.Option("--reference", metavar="PATH", help="Clean texts to compare with.")],
+    language: Annotated[str, typer.Option(help="The code of the language, as the step `language` gives it.")],
+    origin: Annotated[str, typer.Option("--from", help="The language of the reference.")] = "en",
+    preset: Annotated[str, typer.Option(help="The bounds that are carried over.")] = "fineweb2",
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column or key that holds the text.")] = "text",
+) -> None:
+    """Print bounds and stop words for a language that has none, by quantiles of clean texts, as YAML."""
+    from curate.transfer import transfer_bounds as lines
+
+    for line in lines(corpus, reference, language=language, origin=origin, preset=preset, text=text):
+        print(line)
+
+
 @app.command("train-classifier")
 def train_classifier(
     recipe: Annotated[

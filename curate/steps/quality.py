@@ -111,7 +111,7 @@ class Quality(ByLanguage):
     )
     stop_words: list[str] | dict[str, list[str]] | str | None = Field(
         None,
-        description="frequent words, in lower case: written out, or by language; `fineweb2`, `stopwordsiso` or a JSON file "
+        description="frequent words, in lower case: written out, or by language (those of the preset fineweb2 stay for others); `fineweb2`, `stopwordsiso` or a JSON file "
         "of lists by language. Absent: Gopher's eight English words, with the preset fineweb2 its own",
     )
     short_line_length: int = Field(30, ge=0, description="the most characters of a short line")
@@ -137,9 +137,11 @@ class Quality(ByLanguage):
 
     def _stop_words(self) -> list[str] | dict[str, list[str]] | str:
         """The setting, or what the preset brings."""
+        presets = [self.preset] if isinstance(self.preset, str) else self.preset
+        if isinstance(self.stop_words, dict) and _OF_FINEWEB2 in presets:
+            return {code: own["stop_words"] for code, own in fineweb2().items()} | self.stop_words
         if self.stop_words is not None:
             return self.stop_words
-        presets = [self.preset] if isinstance(self.preset, str) else self.preset
         return _OF_FINEWEB2 if _OF_FINEWEB2 in presets else GOPHER_STOP_WORDS
 
     def stop_lists(self) -> dict[str, list[str]]:
