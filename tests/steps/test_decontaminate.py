@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from curate.cli import app
 from curate.config import load
 from curate.documents import document_batch
 from curate.errors import ConfigError, MissingAsset
@@ -120,6 +122,11 @@ def test_a_run_drops_and_cuts_and_keeps_paths_of_the_file(tmp_path: Path, sets: 
         assert found == fates
     (messages,) = ledger.connect().sql("SELECT messages FROM shards WHERE id = 'a'").fetchall()[0]
     assert [message["content"] for message in messages] == ["Hi!\n\nPlease.", "5"]
+
+    # and the command finds nothing in what was published, but all of it in what was read
+    for texts, code in ((tmp_path / "out", 0), (tmp_path / "pool.jsonl", 6)):
+        done = CliRunner().invoke(app, ["contamination", str(texts), "--against", str(sets), "--chat", "auto"])
+        assert getattr(done.exception, "exit_code", done.exit_code) == code, done.exception
 
 
 def _one_worker() -> Any:
