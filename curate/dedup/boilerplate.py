@@ -22,12 +22,12 @@ class SiteBoilerplate(PassageStep):
     """Cut lines that stand on many pages of one site: menus, footers, notices that extraction left in.
 
     A line is boilerplate if at least `min_pages` pages of the site have it and at least `min_share` of its pages. Lines
-    are compared in the normal form of `paragraph_dedup`. Documents without an address are left alone. A document of
+    are compared in the normal form of `paragraph_dedup`. Documents without an address, and conversations, are left alone. A document of
     which nothing stays is dropped. Beside passages, `resolve` holds 16 bytes for each site of each unit.
     """
 
     kind: ClassVar[str] = "site_boilerplate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = (
         "Site style trees (Yi, Liu and Li, KDD 2003): what many pages of a site share is noise; compared as in CCNet"
     )

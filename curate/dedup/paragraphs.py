@@ -19,11 +19,11 @@ class ParagraphDedup(PassageStep):
 
     Paragraphs are equal if they are so in lower case, with every digit 0, without accents and punctuation (compared by
     64-bit hashes of that form). CCNet compares within groups of files, here all documents are one group, and the first
-    in input order keeps the paragraph. A document of which nothing stays is dropped.
+    in input order keeps the paragraph. Conversations are left alone. A document of which nothing stays is dropped.
     """
 
     kind: ClassVar[str] = "paragraph_dedup"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     RULE_FIELDS: ClassVar[frozenset[str]] = GlobalStep.RULE_FIELDS | {"keep", "min_copies"}
 
     min_copies: int = Field(2, ge=2, description="how often a paragraph occurs to count as repeated")

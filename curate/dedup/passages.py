@@ -28,6 +28,7 @@ Integers = npt.NDArray[np.int64]
 class PassageStep(GlobalStep):
     """The base of steps that cut repeated passages. Subclasses say what makes a passage repeated.
 
+    Conversations are left alone: a cut would tear their messages.
     `resolve` holds at most `memory`; on disk 24 bytes a passage.
     """
 
@@ -63,6 +64,9 @@ class PassageStep(GlobalStep):
         found = passages_of(data, offsets, blocks=self.passage == "block")
         keys, sizes = passage_keys(data, found)
         keys[sizes < self.min_letters] = 0
+        if "messages" in batch.schema.names and batch["messages"].null_count < batch.num_rows:
+            talks = np.asarray(batch["messages"].is_valid())
+            keys[np.repeat(talks, np.diff(found.first))] = 0
         return [("keys", pa.ListArray.from_arrays(found.first.astype(np.int32), pa.array(keys)))]
 
     def occurrences(self, contributions: Contributions) -> Iterator[Rows]:

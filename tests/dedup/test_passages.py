@@ -241,3 +241,13 @@ def test_a_document_of_repeated_paragraphs_is_dropped_and_the_threshold_reads_no
     assert ledger["paragraph_dedup"].to_list()[1]["cut"] == ["two!"]
     run_ok(pipeline(tmp_path, "[{paragraph_dedup: {min_copies: 3}}]"))
     assert pl.read_parquet(tmp_path / "out/ledger/*.parquet")["fate"].to_list() == ["kept"] * 4
+
+
+def test_conversations_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    talk = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "How can I help?"}]
+    write_jsonl(tmp_path / "in" / "a.jsonl", [{"id": str(i), "messages": talk} for i in range(3)])
+    run_ok(pipeline(tmp_path, "[paragraph_dedup]", inputs="[{name: a, path: in, chat: auto}]"))
+    ledger = pl.read_parquet(tmp_path / "out/ledger/*.parquet")
+    assert ledger["fate"].to_list() == ["kept"] * 3
+    assert ledger["paragraph_dedup"].struct.field("removed").to_list() == [0] * 3
