@@ -32,6 +32,7 @@ _LIST = re.compile(r"([*#:;]+)[ \t]*")
 _HOLLOW = re.compile(r"[ \t]?\([ \t\u00a0,;:–-]*\)")
 _LEADING, _TRAILING = re.compile(r"\([ \t\u00a0]*[,;][ \t\u00a0,;]*"), re.compile(r"[ \t\u00a0]*[,;][ \t\u00a0]*\)")
 _GAPS = re.compile(r"[ \t\u00a0]{2,}")
+_LOOSE = re.compile(r"[ \t\u00a0]+([,.])(?=\s|$)")
 
 # Characters of markup in literal text stand for these while markup is read.
 _SHIELD = {ord(char): 0xF0000 + ord(char) for char in "{}[]|'=*#:;<>&-_"}
@@ -183,6 +184,8 @@ def _lines(text: str) -> str:
             line = line.lstrip("-")
         if "(" in line:
             line = _TRAILING.sub(")", _LEADING.sub("(", _HOLLOW.sub("", line)))
+        if " ," in line or " ." in line:
+            line = _LOOSE.sub(r"\1", line)
         line = _GAPS.sub(" ", line.strip())
         if line.strip("-*•| ") or not line:
             kept.append((level, line))
