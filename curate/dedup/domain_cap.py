@@ -33,7 +33,7 @@ class DomainCap(GlobalStep):
 
     kind: ClassVar[str] = "domain_cap"
     version: ClassVar[int] = 1
-    source: ClassVar[str] = "a cap by site, as MassiveText and later web corpora have; domains: publicsuffix.org"
+    source: ClassVar[str] = "registered domains: publicsuffix.org"
     FINDINGS: ClassVar[pa.Schema | None] = pa.schema(
         [("rank", pa.int64()), ("tokens", pa.int64()), ("documents", pa.int64())]
     )
