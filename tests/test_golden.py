@@ -47,6 +47,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "decontaminate": {"against": str(Path(__file__).parent / "golden_set.jsonl"), "action": "cut"},
     "ensemble": {"scores": ["golden.row"]},
     "quantiles": {"by": "golden.row"},
+    "tag": {"quantile": 0.5, "prefix": [{"name": "source", "of": "source"}]},
 }
 
 

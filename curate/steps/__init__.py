@@ -24,6 +24,7 @@ STEPS = {
     "classifier": ("curate.steps.classifier", "Classifier"),
     "ensemble": ("curate.classifiers.ensemble", "Ensemble"),
     "toxicity": ("curate.steps.toxicity", "Toxicity"),
+    "tag": ("curate.steps.tag", "Tag"),
     "nsfw": ("curate.steps.nsfw", "Nsfw"),
     "pii": ("curate.steps.pii", "Pii"),
     "decontaminate": ("curate.steps.decontaminate", "Decontaminate"),

@@ -124,12 +124,9 @@ class Toxicity(ModelSettings, Filter):
         text = batch.column("text")
         data, offsets = buffers(text)
         pieces = self._pieces(data, offsets)
-        known = np.array([code is None or code in self.languages for code in _codes(batch)], np.bool_)
         count = np.diff(pieces.first)
         owner = np.repeat(np.arange(len(text)), count)
-        score = self._scores(data, pieces, known[owner])
-        listed = self._listed(batch, offsets, pieces, known)
-        score[listed] = 1
+        score, listed = self.scored(batch, pieces)
         toxic = score >= np.float32(self.threshold)
         per_text = functools.partial(np.bincount, owner, minlength=len(text))
         # summed in double precision, in the order of the text
@@ -148,6 +145,15 @@ class Toxicity(ModelSettings, Filter):
         if self.mask is not None and toxic.any():
             batch = set_column(batch, "text", _masked(text, pieces, toxic, self.mask))
         return self.with_signals(batch, **columns)
+
+    def scored(self, batch: pa.RecordBatch, pieces: Sentences) -> tuple[Scores, npt.NDArray[np.bool_]]:
+        """(the score of each piece of the batch's texts, whether a word list made it 1)."""
+        data, offsets = buffers(batch.column("text"))
+        known = np.array([code is None or code in self.languages for code in _codes(batch)], np.bool_)
+        score = self._scores(data, pieces, np.repeat(known, np.diff(pieces.first)))
+        listed = self._listed(batch, offsets, pieces, known)
+        score[listed] = 1
+        return score, listed
 
     def _pieces(self, data: Bytes, offsets: Offsets) -> Sentences:
         from curate.kernels.sentences import Sentences, find_sentences
