@@ -451,9 +451,10 @@ def _network(digits: str) -> bool:
 
 def _phone(raw: bytes, i: int, number: Number) -> Iterator[Span]:
     sizes, gaps = [len(group) for group in number.groups], [*number.gaps, ""]
-    plus, opened = raw[:i].endswith(b"+"), raw[:i].endswith(b"(")
+    plus, inside = raw[:i].endswith(b"+"), raw[:i].endswith(b"(")
+    opened = inside and gaps[0] == ")"
     start = i - (plus or opened)
-    if sum(sizes) < 7 or not _free_left(raw, start) or (opened and gaps[0] != ")"):
+    if sum(sizes) < 7 or not _free_left(raw, i - (plus or inside)):
         return
     row = re.search(rb"[0-9] \Z", raw[:i]) is not None
     if plus:

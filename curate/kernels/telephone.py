@@ -20,9 +20,11 @@ def phone_at(data: Bytes, lo: int, i: int, hi: int, groups: Groups, near: Words)
     digits only where a word says so. Numbers of 0 and 1 alone are binary.
     """
     plus = i > lo and data[i - 1] == ord("+")
-    opened = i > lo and data[i - 1] == ord("(")
+    inside = i > lo and data[i - 1] == ord("(")
+    # of (905) 674-3793 the bracket is a part, of (905-674-3793) it is not
+    opened = inside and gap_of(groups, 0) == CLOSED
     start = i - (plus or opened)
-    if groups.total < 7 or not is_free_left(data, lo, start) or (opened and gap_of(groups, 0) != CLOSED):
+    if groups.total < 7 or not is_free_left(data, lo, i - (plus or inside)):
         return 0, 0
     if plus:
         stop = _international(data, i, hi, groups)

@@ -48,7 +48,7 @@ class Pii(Filter):
     """
 
     kind: ClassVar[str] = "pii"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "masks as in Dolma (arXiv 2402.00159) and FineWeb (arXiv 2406.17557); our own rules"
     SIGNALS: ClassVar[Mapping[str, Signal]] = {
         "count": Signal(_COUNT, "what was found, all types together"),

@@ -34,6 +34,11 @@ def test_each_type_is_counted_and_masked_by_its_name() -> None:
     assert signals[0]["spans"] == "email 3-10, phone 12-24" and signals[1]["spans"] == ""
 
 
+def test_brackets_around_a_number_stay() -> None:
+    texts = ["call (905-674-3793), (905) 674-3793; f(905-674-3793)", "(+1 905 674 3793)"]
+    assert _run(texts)[1] == ["call ([PHONE]), [PHONE]; f(905-674-3793)", "([PHONE])"]
+
+
 def test_types_action_and_placeholder_are_settings() -> None:
     text = "a@b.org 905-674-3793"
     assert _run([text], types=["phone"], placeholder="|||{type}|||")[1] == ["a@b.org |||PHONE|||"]
