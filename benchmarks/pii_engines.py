@@ -50,9 +50,9 @@ def asked(rows: list[dict[str, Any]], settings: dict[str, Any]) -> tuple[list[Sp
     step = Pii.model_validate({"action": "keep", **settings})
     batch = document_batch([{"row": i, "text": row["text"]} for i, row in enumerate(rows)])
     step.process(batch.slice(0, 2))
-    started = time.perf_counter()
+    started = time.process_time()
     lines = step.process(batch)["pii"].field("spans").to_pylist()
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     found = [re.findall(r"(\w+) (\d+)-(\d+)", line) for line in lines]
     return [[(KINDS.get(k, k), int(a), int(b)) for k, a, b in spans] for spans in found], len(rows) / seconds
 
