@@ -15,6 +15,7 @@ from curate.classifiers.transformers_model import TransformersScorer, labels_of,
 from curate.documents import document_batch
 from curate.errors import MissingAsset
 from curate.steps.classifier import Classifier
+from curate.steps.toxicity import Toxicity
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -133,3 +134,23 @@ def test_what_is_missing_is_told_with_a_mend(three: Path, tmp_path: Path) -> Non
         Classifier(model=str(tmp_path)).assets()
     with pytest.raises(MissingAsset, match=r"no label best[\s\S]*good, not-so-good, bad"):
         Classifier(model=str(three), labels=["best"]).signals()
+
+
+@pytest.mark.parametrize("labels", [("toxic", "obscene", "threat"), ("toxicity",)])
+def test_the_step_toxicity_asks_models_like_those_of_detoxify(labels: tuple[str, ...], tmp_path: Path) -> None:
+    names = dict(enumerate(labels))
+    problem = {
+        "problem_type": "multi_label_classification",
+        "id2label": names,
+        "label2id": {v: k for k, v in names.items()},
+    }
+    folder = _saved(tmp_path, **problem)
+    sentences = [f"{text}." for text in _texts(7, 3)]
+    step = Toxicity.model_validate({"model": str(folder), "device": "cpu"})
+    assert step.expensive and step.assets()
+    batch = document_batch([{"row": 0, "text": " ".join(sentences)}, {"row": 1, "text": None}])
+    (found, nothing) = step.process(batch)["toxicity"].to_pylist()
+    scores = _scorer(folder).scores(sentences)[:, 0]
+    wanted = scores if len(labels) > 1 else 1 / (1 + np.exp(-scores))
+    assert found["sentences"] == 3 and found["max"] == pytest.approx(wanted.max(), abs=1e-4)
+    assert found["mean"] == pytest.approx(wanted.mean(), abs=1e-4) and nothing["max"] == 0
