@@ -42,10 +42,7 @@ class Diverse(Comparing):
 
     def fit(self, pool: Contributions) -> Scores:
         """(n,) gains of all documents; NaN for those without a vector."""
-        sizes = [len(table) for table in pool.tables()]
-        if (dimensions := next(iter(pool.signals(self.vectors))).shape[-1]) * sum(sizes) * 4 > pool.memory:
-            what = f"{sum(sizes):,} vectors of {dimensions} do not fit in {pool.memory / 1e9:,.1f} GB"
-            raise self.problem(what, "give more --memory, or let a cheaper selector choose first")
+        count = self.hold_vectors(pool)
         points, rows = self.all_points(pool)
         with one_thread():
             found = self.pick(points, rows, pool)
@@ -55,7 +52,7 @@ class Diverse(Comparing):
         rest = np.setdiff1d(np.arange(len(gains)), found.order)
         if len(found.order):
             gains[rest] = np.minimum(gains[rest], gains[found.order[-1]])
-        scores = np.full(sum(sizes), np.nan)
+        scores = np.full(count, np.nan)
         scores[rows] = gains
         return scores
 

@@ -22,7 +22,8 @@ class GotD(Aiming):
     what is nearest to the target: of a kind that the pool has plenty of, little is chosen (see `knn_target` for
     that). Costs are squared distances of vectors of length 1; the plan is solved for a sample of the pool, a few
     sweeps over all documents correct it, and the duals give each document its score, in the unit of the costs:
-    minus the calibrated gradient. With `sample` at least the pool it is the full solution.
+    minus the calibrated gradient. With `sample` at least the pool it is the full solution. Holds `sample` x
+    `target_sample` numbers, 330 MB by default, whatever the pool.
 
     A target of one document makes it the nearest to that. Duplicates of a good document are all chosen: dedup before.
     `regularisation` is not published for GOT-D; 0.05 is the default of the solver that its authors name.

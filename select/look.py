@@ -25,6 +25,7 @@ class Look(Comparing):
     Little agreement points at wrong labels, documents that straddle kinds, or labels that the vectors cannot tell. The
     label is a column (source, lang, path) or any numeric signal, as a cluster or a rating. A document without a label
     or a vector has no score. Pools beyond 50,000 documents are searched by an approximate index.
+    Holds the vectors of all documents.
     """
 
     kind: ClassVar[str] = "look"
@@ -52,6 +53,7 @@ class Look(Comparing):
 
     def fit(self, pool: Contributions) -> Scores:
         """(n,) the agreement of all documents."""
+        self.hold_vectors(pool)
         self.checked(pool)
         labels = self._labels(pool)
         blocks = [values.astype(np.float32, copy=False) for values in pool.signals(self.vectors)]

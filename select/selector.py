@@ -124,6 +124,7 @@ class Selector(GlobalStep):
         from curate.select.compare import one_thread, vectors_of
         from curate.select.greedy import thinned
 
+        self.hold_vectors(pool)
         parts, valid = zip(*vectors_of(pool, self.vectors, self.name), strict=True)
         points, places = np.concatenate(parts), np.flatnonzero(np.concatenate(valid))
         ranks = top_k(scores[places])
@@ -132,6 +133,15 @@ class Selector(GlobalStep):
         thin = np.full(len(scores), np.nan)
         thin[places[kept]] = scores[places[kept]]
         return thin
+
+    def hold_vectors(self, pool: Contributions) -> int:
+        """How many documents the pool has. Raises CurateError where the vectors of all do not fit in `pool.memory`."""
+        count = sum(len(table) for table in pool.tables())
+        width = next((values.shape[-1] for values in pool.signals(self.vectors)), 0)
+        if count * width * 4 > pool.memory:
+            what = f"{count:,} vectors of {width} dimensions do not fit in {pool.memory / 1e9:,.1f} GB"
+            raise self.problem(what, "give more --memory, or let a cheaper selector choose first")
+        return count
 
     def problem(self, what: str, hint: str) -> CurateError:
         """An error that names this step."""

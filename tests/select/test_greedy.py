@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from curate.dedup.memory import resolve_here
 from curate.errors import CurateError
 from curate.select.budget import Budget
+from curate.select.by_signal import Choose
 from curate.select.diverse import Diverse, Dpp, FacilityLocation, KCenter
 from curate.select.greedy import determinantal, facility_location, k_center, thinned
 from curate.select.pool import scored
+from curate.select.selector import Selector
 
 SIM = np.array([[1, 0.9, 0.1, 0.2], [0.9, 1, 0.1, 0.2], [0.1, 0.1, 1, 0.3], [0.2, 0.2, 0.3, 1]])
 Array = np.ndarray
@@ -141,3 +144,13 @@ def test_picks_have_an_order_of_their_own() -> None:
 def test_all_vectors_the_same_are_an_error() -> None:
     with pytest.raises(CurateError, match="all 3 documents are the same"):
         scored(KCenter(), pa.array(["x"] * 3), {"embed.vector": np.ones((3, 2), np.float32)})
+
+
+@pytest.mark.parametrize("selector", [KCenter(), Choose(by="x.y", how="greedy_diverse")], ids=["picks", "thinned"])
+def test_vectors_that_memory_cannot_hold_are_an_error(selector: Selector) -> None:
+    table = pa.table(
+        {"row": pa.array(range(40), pa.int32()), "key": pa.array(range(40), pa.uint64()), "size": [1] * 40}
+    )
+    signals = {"embed.vector": [points(1, 40)], "x.y": [np.ones(40)]}
+    with pytest.raises(CurateError, match="40 vectors of 6 dimensions do not fit"):
+        resolve_here(selector, [table], lambda _, rows: pa.array(["x"] * len(rows)), signals, memory=900)
