@@ -2,8 +2,8 @@
 
 The pool is Debian documentation in pieces of 1,000 characters, 100,000 of them and the first 10,000 (384 dimensions, static
 vectors), the target 10,000 pieces of novels. Each selector runs in a process of its own: processor seconds of `collect`,
-`fit`, `score` and the order (vectors are there already, kernels are loaded), the greatest resident memory less what it was
-before, and how the time grows with the documents (10: linear). The last line is a full solution of GOT-D's transport at
+`fit`, `score` and the order (vectors are there already, kernels are loaded), the greatest resident memory of the process, of
+which texts, vectors and libraries are the most, and how the time grows with the documents (10: linear). The last line is a full solution of GOT-D's transport at
 20,000 x 5,000 over ours (sample and sweeps), after the rank correlation of both.
 """
 
@@ -79,7 +79,6 @@ def measure(name: str, folder: Path, count: int) -> dict[str, float]:
     rng = np.random.default_rng(1)
     signals = {VECTORS: points, QUALITY: rng.random(count), LABEL: rng.integers(0, 20, count).astype(float)}
     _run(name, texts.slice(0, 500), target, folder, signals)  # kernels and libraries are loaded
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, wall = time.process_time(), time.perf_counter()
     _run(name, texts, target, folder, signals)
     seconds, wall = time.process_time() - start, time.perf_counter() - wall
