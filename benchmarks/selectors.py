@@ -85,7 +85,7 @@ def measure(name: str, folder: Path, count: int) -> dict[str, float]:
     return {
         "seconds": seconds,
         "wall": wall,
-        "mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
+        "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
