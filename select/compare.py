@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,13 +16,19 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from curate.dedup.step import Contributions, signal_values
 from curate.documents import document_batch
-from curate.errors import ConfigError, CurateError, Problem
+from curate.errors import ConfigError, CurateError, MissingAsset, Problem
 from curate.select.points import Points, check_width, unit_points
 from curate.select.selector import Selector
 from curate.steps.step import Step
 
 # Target texts that are embedded at once.
 BATCH = 1024
+
+
+def require_packages(step: str) -> None:
+    """Raises MissingAsset, without loading anything, where a package of the extra `select` is missing."""
+    if lacking := [package for package in ("faiss", "threadpoolctl") if importlib.util.find_spec(package) is None]:
+        raise MissingAsset(step, f"needs the package {' and '.join(lacking)}", "pip install 'curate[select]'")
 
 
 @contextlib.contextmanager
@@ -54,6 +61,11 @@ class Comparing(Selector):
     def reads(self) -> Mapping[str, str]:
         """The vectors, and the signal that counts tokens."""
         return {"vectors": self.vectors, **super().reads()}
+
+    def assets(self) -> dict[str, str]:
+        """Nothing of its own. Raises MissingAsset where a package is not installed."""
+        require_packages(self.name)
+        return super().assets()
 
     def points(self, pool: Contributions) -> Iterator[tuple[Points, npt.NDArray[np.bool_]]]:
         """For each unit its valid vectors (k, d) float32, of length 1, and which rows (n,) they are of."""
@@ -162,7 +174,10 @@ class Aiming(Comparing, Targeted):
 
     def assets(self) -> dict[str, str]:
         """The target by its content."""
-        return {} if self._points is not None else super().assets()
+        if self._points is None:
+            return super().assets()
+        require_packages(self.name)
+        return {}
 
     def target_points(self, pool: Contributions) -> Points:
         """(m, d) float32 of length 1, m > 0, of the pool's dimensions. Raises CurateError."""

@@ -84,6 +84,14 @@ class Selector(GlobalStep):
         found = {"count": self.count} if self.count else {}
         return found | ({"vectors": self.vectors} if self.how == "greedy_diverse" else {})
 
+    def assets(self) -> dict[str, str]:
+        """Nothing of its own. Raises MissingAsset where a package is not installed."""
+        if self.how == "greedy_diverse":
+            from curate.select.compare import require_packages
+
+            require_packages(self.name)
+        return super().assets()
+
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """`key` (uint64, of the document's id), `size` (int64, bytes of text) and the columns `within`.
 

@@ -22,7 +22,7 @@ from curate.select.clustered import (
     most_similar_before,
     ordered,
 )
-from curate.select.compare import Comparing, one_thread, vectors_of
+from curate.select.compare import Comparing, one_thread, require_packages, vectors_of
 from curate.select.order import Scores
 from curate.select.points import Points
 
@@ -56,6 +56,11 @@ class SemDedup(GlobalStep):
     def reads(self) -> Mapping[str, str]:
         """The vectors."""
         return {"vectors": self.vectors}
+
+    def assets(self) -> dict[str, str]:
+        """Nothing of its own. Raises MissingAsset where a package is not installed."""
+        require_packages(self.name)
+        return super().assets()
 
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """Nothing but the rows."""

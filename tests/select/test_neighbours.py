@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,15 @@ import pytest
 from corpora import documents, pipeline, run_ok, write_jsonl
 from pydantic import ValidationError
 
-from curate.errors import CurateError
+from curate.errors import CurateError, MissingAsset
 from curate.select.budget import Budget
+from curate.select.by_signal import Choose
+from curate.select.got_d import GotD
 from curate.select.knn_target import KnnTarget
 from curate.select.look import Look, agreements
 from curate.select.pool import scored
+from curate.select.semdedup import SemDedup
+from curate.steps.step import Step
 
 Array = np.ndarray
 NAN = float("nan")
@@ -94,3 +99,15 @@ def test_a_file_of_documents_is_its_own_target(tmp_path: Path) -> None:
     run_ok(pipeline(tmp_path, steps), "--workers", 1)
     kept = pl.read_parquet(tmp_path / "out" / "ledger" / "*.parquet").filter(pl.col("fate") == "kept")
     assert kept["id"].to_list() == ["2-4"] and kept["knn_target"].struct.field("score")[0] == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [KnnTarget().aimed_at_points(unit(1, 2)), Look(), SemDedup(), GotD(), Choose(by="x.y", how="greedy_diverse")],
+)
+def test_a_missing_package_is_told_before_any_work(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "faiss" else found(name))
+    with pytest.raises(MissingAsset, match="needs the package faiss") as caught:
+        step.assets()
+    assert caught.value.hint == "pip install 'curate[select]'"
