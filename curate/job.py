@@ -183,6 +183,8 @@ def show_report(folder: Path) -> None:
     from curate.ledger import Ledger
     from curate.report.card import write_card
     from curate.report.page import write_report
+    from curate.report.query import records
+    from curate.select.choice import choices, summary
 
     manifest = Ledger(folder).manifest
     version = folder / "versions" / f"{manifest['version']:06d}"
@@ -193,6 +195,9 @@ def show_report(folder: Path) -> None:
     for entry in manifest["steps"]:
         lost = entry["dropped"] + entry["quarantined"]
         print(f"  {entry['name']:20} {entry['in']:>10,} in {lost:>10,} out")
+    with records(version, manifest) as ledger:
+        for choice in choices(ledger, manifest):
+            print(f"  {summary(choice)}")
     print(f"report: {shortest(folder)}/report.html\ncard:   {shortest(folder)}/README.md")
 
 

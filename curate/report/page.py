@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from curate.report import facts, findings, sections
+from curate.report import facts, findings, sections, selection
 from curate.report.histograms import histograms
 from curate.report.markup import text
 from curate.report.meanings import meanings
@@ -33,6 +33,7 @@ def write_report(folder: Path, manifest: dict[str, Any], store: Path) -> None:
             findings.rules(facts.rules(ledger, manifest, store), manifest, known),
             findings.signals(histograms(ledger, manifest["rules"]), known),
             findings.duplicates(facts.duplicates(ledger, manifest, store)),
+            selection.selection(ledger, manifest, store),
             sections.languages(manifest),
             sections.sources(facts.sources(ledger), manifest["inputs"]),
             findings.quarantine(facts.errors(ledger), manifest["documents"]["quarantined"]),

@@ -34,7 +34,9 @@ td { overflow-wrap: break-word; min-width: 3.5rem; } td.n { min-width: 0; }
 .bar { display: flex; height: .85rem; min-width: 8rem; background: var(--line); border-radius: 2px; overflow: hidden; }
 .bar i { display: block; min-width: 1px; } i.kept, .key.kept { background: var(--kept); }
 i.dropped, .key.dropped { background: var(--dropped); } i.quarantined, .key.quarantined { background: var(--quarantined); }
-i.gone { background: transparent; } .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px;
+i.rest, .key.quiet { background: var(--quiet); } h4 { font-size: .95rem; margin: 1.2rem 0 .3rem; }
+svg.map { height: auto; } svg.map .rest { fill: var(--quiet); fill-opacity: .55; }
+svg.map .chosen { fill: var(--kept); fill-opacity: .8; } i.gone { background: transparent; } .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px;
   margin: 0 .35em 0 .9em; } .key:first-child { margin-left: 0; }
 .funnel { display: grid; grid-template-columns: 10rem 1fr; gap: .1rem 1rem; margin: .8rem 0; }
 .funnel > div { padding: .35rem 0; } .funnel .bar { height: 1.25rem; } .funnel .figures { font-size: .88rem;
