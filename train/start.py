@@ -20,11 +20,15 @@ def train_file(file: str, *, output: str | None, settings: Sequence[str], force:
     if output is not None:
         read = read.model_copy(update={"output": output})
     try:
+        from transformers.utils import logging
+
         from curate.train.loop import train
         from curate.train.parallel import Parallel
     except ImportError as error:
         raise MissingAsset(file, f"training needs the package {error.name}", INSTALL) from error
     _check(read, file)
+    # its bars stand between the lines of progress
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = Path(read.output)
     with Parallel(read) as parallel:
         if parallel.first:
