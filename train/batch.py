@@ -39,15 +39,26 @@ class Batch:
 
         The first token of a document or of a piece is never predicted, nor is padding or what a mask leaves out.
         """
-        labels = np.full(self.tokens.shape, IGNORE, np.int64)
+        labels = self._empty(IGNORE)
         packing.copy_labels(self.sources.corpus, self.segments, self.tokens, labels)
         return labels
 
     @cached_property
     def _places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        positions, documents = np.full(self.tokens.shape, -1, np.int64), np.full(self.tokens.shape, -1, np.int64)
+        positions, documents = self._empty(-1), self._empty(-1)
         packing.copy_positions(self.segments, positions, documents)
+        if self.padded:
+            packing.place_padding(positions, documents)
         return positions, documents
+
+    @property
+    def padded(self) -> int:
+        """How many places hold no document."""
+        return self.tokens.size - int(self.segments[:, packing.LENGTH].sum())
+
+    def _empty(self, value: int) -> npt.NDArray[np.int64]:
+        """An array of the shape of the tokens, with `value` where nothing will be written."""
+        return np.full(self.tokens.shape, value, np.int64) if self.padded else np.empty(self.tokens.shape, np.int64)
 
     @property
     def positions(self) -> npt.NDArray[np.int64]:

@@ -1,8 +1,9 @@
-"""Texts -> token ids: by tiktoken where it is proved to give the same, else by Hugging Face's tokenizers.
+"""Texts -> token ids: by a kernel or by tiktoken where they are proved to give the same, else by Hugging Face's tokenizers.
 
-A byte-level BPE without a normaliser is its pattern and its merges, and tiktoken runs both several times as fast. The ids
-of the two are compared on a sample before the first text, and documents that hold an added token which is not special
-(of code tokenizers: `<tool_call>`, runs of blanks) go the slow way, so that the ids never depend on the engine.
+A byte-level BPE is its pattern and its merges. For the patterns that most tokenizers use there is a kernel of our own,
+for others tiktoken. Ids are compared with those of `tokenizers` on a sample before the first text, and documents that hold
+an added token which is not special (of code tokenizers: `<tool_call>`, runs of blanks), or that a normaliser would
+change, go the slow way: the ids never depend on the engine.
 
 Special tokens in the text of a document are text: `<|endoftext|>` in a page ends nothing.
 """
@@ -10,17 +11,20 @@ Special tokens in the text of a document are text: `<|endoftext|>` in a page end
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from curate.kernels.bpe import MOST_BYTES, Merges, encode_texts
+from curate.text import buffers
+from curate.train.bpe import GPT2, GPT2_DIGITS, merges_of, rules_of, words_of
 from curate.train.text_tokenizer import TextTokenizer
 
-GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-# The same behind a pre-tokenizer that takes each digit by itself (SmolLM): what stands before a digit is at an end, too.
-GPT2_DIGITS = r"\p{N}|'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?=\p{N})|\s+(?!\S)|\s+"
 # Beyond so many added tokens, looking for them in every text costs more than it saves.
 MOST_ADDED = 16
 # Texts that any engine must agree on, beside the user's own: what pre-tokenizers differ in.
@@ -90,20 +94,99 @@ class Tiktoken:
         return Encoded(*joined(parts))
 
 
-Engine = HuggingFace | Tiktoken
+class Kernel:
+    """The engine of our own, for a byte-level BPE with a known pattern; the ids are those of Hugging Face's."""
+
+    name = "kernel"
+
+    def __init__(self, tokenizer: TextTokenizer, spec: Any, pattern: str, merges: Merges) -> None:
+        self._slow = HuggingFace(tokenizer)
+        self._added = _added(spec)
+        self._normal = bool(spec.get("normalizer"))
+        rules = rules_of(pattern)
+        assert rules is not None
+        self._rules, self._merges = rules, merges
+        self._words = words_of(spec["model"], byte_letters())
+        self._scratch = np.empty(MOST_BYTES, np.uint32), np.empty(MOST_BYTES, np.int64)
+
+    def encode(self, texts: Sequence[str] | pa.Array) -> Encoded:
+        """The ids of each text, without any that the post-processor would add."""
+        held = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
+        data, offsets = buffers(held)
+        ids = np.empty(int(offsets[-1]) - int(offsets[0]), np.uint32)
+        ends = np.empty(len(held), np.int64)
+        encode_texts(data, offsets, self._rules, self._merges, self._words, ids, ends, *self._scratch)
+        slow = np.flatnonzero((ends < 0) | self._needs_library(held))
+        stops = np.where(ends < 0, -1 - ends, ends)
+        if not len(slow):
+            return Encoded(ids[: stops[-1] if len(stops) else 0], np.concatenate([[0], stops]))
+        found = self._slow.encode(held.take(pa.array(slow)).to_pylist())
+        starts = np.concatenate([[0], stops])
+        parts = [ids[starts[i] : starts[i + 1]] for i in range(len(held))]
+        for k, i in enumerate(slow.tolist()):
+            parts[i] = found.ids[found.offsets[k] : found.offsets[k + 1]]
+        return Encoded(*joined(parts))
+
+    def _needs_library(self, texts: pa.Array) -> npt.NDArray[np.bool_]:
+        """Which texts hold an added token, or are not in the normal form already."""
+        found = np.zeros(len(texts), bool)
+        for token in self._added:
+            found |= pc.match_substring(texts, token).fill_null(False).to_numpy(zero_copy_only=False)
+        if self._normal:
+            found |= np.array([not unicodedata.is_normalized("NFC", text) for text in texts.to_pylist()], bool)
+        return found
 
 
-def fast_engine(tokenizer: TextTokenizer, sample: Sequence[str]) -> tuple[Engine, str]:
-    """The fastest engine that gives the right ids on the sample and on TRICKY, and why it is not tiktoken (or "")."""
+Engine = HuggingFace | Tiktoken | Kernel
+
+
+def fast_engine(tokenizer: TextTokenizer, sample: Sequence[str], *, only: str = "") -> tuple[Engine, str]:
+    """The fastest engine that gives the right ids on the sample and on TRICKY; why it is not the kernel (or ""). `only`
+    names the one to try beside `tokenizers`."""
     slow = HuggingFace(tokenizer)
-    fast, why = _tiktoken(tokenizer)
-    if fast is None:
-        return slow, why
     texts = [*TRICKY, *sample]
-    wanted, found = slow.encode(texts), fast.encode(texts)
-    if np.array_equal(wanted.offsets, found.offsets) and np.array_equal(wanted.ids, found.ids):
-        return fast, ""
-    return slow, "the ids of tiktoken differ on a sample"
+    wanted = slow.encode(texts)
+    reasons: list[str] = []
+    for name, make in (("kernel", _kernel), ("tiktoken", _tiktoken)):
+        if only and name != only:
+            continue
+        engine, why = make(tokenizer)
+        if engine is not None:
+            found = engine.encode(texts)
+            if np.array_equal(wanted.offsets, found.offsets) and np.array_equal(wanted.ids, found.ids):
+                return engine, "; ".join(reasons)
+            why = "its ids differ on a sample"
+        reasons.append(f"{name}: {why}")
+    return slow, "; ".join(reasons)
+
+
+def _unfit(spec: Any, *, normalizers: Sequence[str] = ()) -> str:
+    """Why no fast engine can do what the tokenizer does, or ""."""
+    model, normalizer = spec["model"], spec.get("normalizer")
+    if model.get("type") != "BPE" or any(
+        model.get(key) for key in ("byte_fallback", "dropout", "end_of_word_suffix", "continuing_subword_prefix")
+    ):
+        return f"the model {model.get('type')} is no plain byte-level BPE"
+    if normalizer and normalizer.get("type") not in normalizers:
+        return f"the normaliser {normalizer.get('type')} changes the text first"
+    if _pattern(spec.get("pre_tokenizer")) is None:
+        return "the pre-tokenizer is none of those known"
+    if len(_added(spec)) > MOST_ADDED:
+        return f"there are more than {MOST_ADDED} added tokens that are not special"
+    return ""
+
+
+def _kernel(tokenizer: TextTokenizer) -> tuple[Kernel | None, str]:
+    """The engine of our own, or why there is none."""
+    spec = json.loads(tokenizer.json)
+    if why := _unfit(spec, normalizers=("NFC",)):
+        return None, why
+    pattern = _pattern(spec.get("pre_tokenizer"))
+    if pattern is None or rules_of(pattern) is None:
+        return None, "it does not know the pattern of the pre-tokenizer"
+    if (merges := merges_of(spec["model"], byte_letters())) is None:
+        return None, "the vocabulary is not that of its merges"
+    return Kernel(tokenizer, spec, pattern, merges), ""
 
 
 def _tiktoken(tokenizer: TextTokenizer) -> tuple[Tiktoken | None, str]:
@@ -113,21 +196,10 @@ def _tiktoken(tokenizer: TextTokenizer) -> tuple[Tiktoken | None, str]:
     except ImportError:
         return None, "tiktoken is not installed"
     spec = json.loads(tokenizer.json)
-    model = spec["model"]
-    if (
-        model.get("type") != "BPE"
-        or model.get("byte_fallback")
-        or model.get("dropout")
-        or model.get("end_of_word_suffix")
-    ):
-        return None, f"the model {model.get('type')} is no plain byte-level BPE"
-    if spec.get("normalizer"):
-        return None, f"the normaliser {spec['normalizer'].get('type')} changes the text first"
-    if (pattern := _pattern(spec.get("pre_tokenizer"))) is None:
-        return None, "the pre-tokenizer is none that tiktoken can follow"
-    if len(_added(spec)) > MOST_ADDED:
-        return None, f"there are more than {MOST_ADDED} added tokens that are not special"
-    if (table := _ranks(model)) is None:
+    pattern = _pattern(spec.get("pre_tokenizer"))
+    if (why := _unfit(spec)) or pattern is None:
+        return None, why
+    if (table := _ranks(spec["model"])) is None:
         return None, "the vocabulary is not that of its merges"
     return Tiktoken(tokenizer, *table, pattern), ""
 

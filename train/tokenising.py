@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.errors import ConfigError, CurateError, Problem
 from curate.executors.here import Here
 from curate.executors.local import LocalExecutor
 from curate.files import committed_folder, digest, read_json, sweep, write_json
 from curate.train.chat import Chat, ChatSettings
-from curate.train.encoding import Engine, fast_engine
+from curate.train.encoding import Engine, HuggingFace, Kernel, fast_engine
 from curate.train.text_tokenizer import TextTokenizer, end_of, load_tokenizer
 from curate.train.token_files import TokenFile, write_manifest
 from curate.train.token_set import MANIFEST, TOKENIZER, TOKENS, TokenSet
@@ -159,17 +160,19 @@ Row = tuple[int, Any, Any]
 
 def _texts(batch: pa.RecordBatch, job: _Job, counts: Counter[str]) -> Iterator[Row]:
     engine, tokenizer = _engine(job.tokenizer.sha256, job), job.tokenizer
-    texts = batch["text"].to_pylist()
-    bad = batch["error"].is_valid().to_pylist()
-    rows = [row for row, text in enumerate(texts) if text and not bad[row]]
-    counts["unreadable"] += sum(bad)
-    counts["empty"] += len(texts) - len(rows) - sum(bad)
-    found = engine.encode([texts[row] for row in rows])
-    before = [] if tokenizer.bos is None else [tokenizer.bos]
-    assert tokenizer.eos is not None
+    text, bad = batch["text"], batch["error"].is_valid()
+    some = pc.and_(pc.greater(pc.binary_length(text).fill_null(0), 0), pc.invert(bad))
+    rows = np.flatnonzero(some.to_numpy(zero_copy_only=False)).tolist()
+    errors = int(pc.sum(bad).as_py() or 0)
+    counts["unreadable"] += errors
+    counts["empty"] += len(text) - len(rows) - errors
+    held = text.filter(some)
+    found = engine.encode(held if isinstance(engine, Kernel) else held.to_pylist())
+    before = np.array([] if tokenizer.bos is None else [tokenizer.bos], np.uint32)
+    behind = np.array([tokenizer.eos], np.uint32)
     for i, row in enumerate(rows):
         ids = found.ids[found.offsets[i] : found.offsets[i + 1]]
-        yield row, np.concatenate([np.array(before, np.uint32), ids, np.array([tokenizer.eos], np.uint32)]), None
+        yield row, np.concatenate([before, ids, behind]), None
 
 
 _ENGINES: dict[str, Engine] = {}
@@ -178,8 +181,6 @@ _ENGINES: dict[str, Engine] = {}
 def _engine(name: str, job: _Job) -> Engine:
     """The engine of a worker process, made once."""
     if name not in _ENGINES:
-        from curate.train.encoding import HuggingFace
-
         _ENGINES[name] = fast_engine(job.tokenizer, [])[0] if job.fast else HuggingFace(job.tokenizer)
     return _ENGINES[name]
 

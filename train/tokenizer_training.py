@@ -10,15 +10,10 @@ from typing import Any
 from curate.corpus import corpus_files, texts
 from curate.errors import ConfigError, CurateError, Problem
 from curate.files import committed_folder, file_sha256, read_json, write_json
+from curate.train.bpe import OWN
 from curate.train.chat import CHATML
 from curate.train.text_tokenizer import CONFIG, JSON, TEMPLATE, load_tokenizer, need
 
-# Words are letters with their marks (of Indic scripts, too), behind at most one other sign; numbers in threes; the rest
-# and line feeds in runs: the pattern of GPT-4o's tokenizer without its split at capital letters.
-PATTERN = (
-    r"(?i:'(?:[sdmt]|ll|ve|re))|[^\r\n\p{L}\p{M}\p{N}]?[\p{L}\p{M}]+|\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+"
-)
 END = "<|endoftext|>"
 SPECIAL = (END, "<|im_start|>", "<|im_end|>", "<|pad|>")
 LEAST = 256 + len(SPECIAL)
@@ -68,7 +63,7 @@ def train_tokenizer(
         write_json(folder / CONFIG, config)
         (folder / TEMPLATE).write_text(CHATML, "utf-8")
         corpus = [{"path": file.path, "sha256": file_sha256(Path(file.place))} for file in files]
-        facts = {"vocabulary": found, "documents": seen[0], "bytes": seen[1], "pattern": PATTERN, "corpus": corpus}
+        facts = {"vocabulary": found, "documents": seen[0], "bytes": seen[1], "pattern": OWN, "corpus": corpus}
         write_json(folder / "training.json", facts)
     name = load_tokenizer(str(output)).sha256
     less = f" (asked for {vocabulary:,}: the corpus has no more pairs)" if found < vocabulary else ""
@@ -106,7 +101,7 @@ def _trained(source: Iterator[str], vocabulary: int, special: Sequence[str]) -> 
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer: Any = Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(Regex(PATTERN), "isolated")
+    split = pre_tokenizers.Split(Regex(OWN), "isolated")
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
     tokenizer.decoder = decoders.ByteLevel()

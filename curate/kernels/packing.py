@@ -200,37 +200,43 @@ def copy_tokens(corpus: Corpus, segments: Integers, wide: bool, out: Tokens) -> 
 
 @kernel
 def copy_labels(corpus: Corpus, segments: Integers, tokens: Tokens, out: npt.NDArray[np.int64]) -> None:
-    """Each token as its own label, IGNORE where it is the first of its segment or masked; `out` holds IGNORE before."""
+    """Each token as its own label, IGNORE where it is the first of its segment or masked; padding is left as it is."""
     for n in range(len(segments)):
         row, at, length = segments[n, 0], segments[n, 1], segments[n, 5]
         source, document = segments[n, 2], segments[n, 3]
         block = block_of(corpus, source, document)
         address = corpus.masks[block]
+        # slices of a known beginning: loops that the compiler turns into vector instructions
+        given, target = tokens[row, at : at + length], out[row, at : at + length]
         if address == 0:
-            for i in range(1, length):
-                out[row, at + i] = tokens[row, at + i]
-            continue
-        start = int64_at(corpus.offsets[block])[document - corpus.start[block]] + segments[n, 4]
-        mask = uint8_at(address + start)
-        for i in range(1, length):
-            if mask[i]:
-                out[row, at + i] = tokens[row, at + i]
+            for i in range(length):
+                target[i] = given[i]
+        else:
+            start = int64_at(corpus.offsets[block])[document - corpus.start[block]] + segments[n, 4]
+            mask = uint8_at(address + start)
+            for i in range(length):
+                target[i] = given[i] if mask[i] else IGNORE
+        target[0] = IGNORE
 
 
 @kernel
 def copy_positions(segments: Integers, positions: npt.NDArray[np.int64], documents: npt.NDArray[np.int64]) -> None:
-    """Of each token its place in its segment, and the number of its segment in the row.
-
-    Padding, where both hold -1 before, becomes one more document with places from 0 and stays -1 in `documents`.
-    """
+    """Of each token its place in its segment, and the number of its segment in the row; padding is left as it is."""
     last_row, number = np.int64(-1), np.int64(0)
     for n in range(len(segments)):
         row, at, length = segments[n, 0], segments[n, 1], segments[n, 5]
         number = number + 1 if row == last_row else np.int64(0)
         last_row = row
+        places, numbers = positions[row, at : at + length], documents[row, at : at + length]
         for i in range(length):
-            positions[row, at + i] = i
-            documents[row, at + i] = number
+            places[i] = i
+        for i in range(length):
+            numbers[i] = number
+
+
+@kernel
+def place_padding(positions: npt.NDArray[np.int64], documents: npt.NDArray[np.int64]) -> None:
+    """Padding, where `documents` holds -1, becomes one more document of each row, with places from 0."""
     for row in range(positions.shape[0]):
         place = np.int64(0)
         for i in range(positions.shape[1]):

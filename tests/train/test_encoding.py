@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers_small import TEXTS, saved_tokenizer, small_tokenizer
 
 from curate.errors import ConfigError, MissingAsset
-from curate.train.encoding import TRICKY, HuggingFace, Tiktoken, fast_engine
+from curate.train.encoding import TRICKY, Engine, HuggingFace, Kernel, Tiktoken, fast_engine
 from curate.train.text_tokenizer import TextTokenizer, end_of, load_tokenizer
 
 KINDS = ("gpt2", "smollm", "llama3")
@@ -24,46 +26,100 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TextTokeni
     return {kind: load_tokenizer(str(saved_tokenizer(folder / kind, kind))) for kind in (*KINDS, "qwen2")}
 
 
+@pytest.mark.parametrize(("name", "cls"), [("kernel", Kernel), ("tiktoken", Tiktoken)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_tiktoken_is_proved_equal_and_used(tokenizers: dict[str, TextTokenizer], kind: str) -> None:
-    engine, why = fast_engine(tokenizers[kind], TEXTS)
-    assert isinstance(engine, Tiktoken) and not why
+def test_fast_engines_are_proved_equal_and_used(
+    tokenizers: dict[str, TextTokenizer], kind: str, name: str, cls: type
+) -> None:
+    engine, why = fast_engine(tokenizers[kind], TEXTS, only=name)
+    assert isinstance(engine, cls) and not why
+    assert fast_engine(tokenizers[kind], TEXTS)[0].name == "kernel"
     found, wanted = engine.encode(TEXTS), HuggingFace(tokenizers[kind]).encode(TEXTS)
     assert np.array_equal(found.ids, wanted.ids) and np.array_equal(found.offsets, wanted.offsets)
 
 
 @functools.cache
-def engines(json: str, kind: str) -> tuple[Tiktoken | HuggingFace, HuggingFace]:
+def engines(json: str, kind: str, name: str) -> tuple[Engine, HuggingFace]:
     tokenizer = TextTokenizer(kind, json, {}, 0, None, None, {})
-    return fast_engine(tokenizer, [])[0], HuggingFace(tokenizer)
+    return fast_engine(tokenizer, [], only=name)[0], HuggingFace(tokenizer)
 
 
-@settings(max_examples=150, deadline=None)
-@given(text=st.text(max_size=80) | st.text("ab '\n\t\r 12x<|>_-é", max_size=60), kind=st.sampled_from(KINDS))
-def test_engines_agree_on_any_text(tokenizers: dict[str, TextTokenizer], text: str, kind: str) -> None:
-    fast, slow = engines(tokenizers[kind].json, kind)
-    assert not isinstance(fast, HuggingFace)
+ANY = st.text(max_size=80) | st.text("ab '\n\t\r 12x<|>_-éſſ\u0301\u00a0\u2003LSTdmrevl", max_size=60)
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts=st.lists(ANY, max_size=3), kind=st.sampled_from((*KINDS, "qwen2")))
+def test_the_kernel_agrees_on_any_text(tokenizers: dict[str, TextTokenizer], texts: list[str], kind: str) -> None:
+    fast, slow = engines(tokenizers[kind].json, kind, "kernel")
+    assert isinstance(fast, Kernel)
+    found, wanted = fast.encode(texts), slow.encode(texts)
+    assert found.ids.tolist() == wanted.ids.tolist() and found.offsets.tolist() == wanted.offsets.tolist()
+
+
+@settings(max_examples=80, deadline=None)
+@given(text=ANY, kind=st.sampled_from(KINDS))
+def test_tiktoken_agrees_on_any_text(tokenizers: dict[str, TextTokenizer], text: str, kind: str) -> None:
+    fast, slow = engines(tokenizers[kind].json, kind, "tiktoken")
+    assert isinstance(fast, Tiktoken)
     assert fast.encode([text]).ids.tolist() == slow.encode([text]).ids.tolist()
 
 
-def test_another_tokenizer_goes_the_slow_way_and_says_why(tokenizers: dict[str, TextTokenizer], tmp_path: Path) -> None:
-    engine, why = fast_engine(tokenizers["qwen2"], [])
-    assert isinstance(engine, HuggingFace) and why == "the normaliser NFC changes the text first"
-    tokenizer = small_tokenizer("gpt2")
-    (tmp_path / "tokenizer.json").write_text(
-        tokenizer.to_str().replace('"add_prefix_space":false', '"add_prefix_space":true')
-    )
-    assert fast_engine(load_tokenizer(str(tmp_path)), [])[1].startswith("the pre-tokenizer is none")
+@pytest.mark.parametrize(
+    "text", ["x" * 5000, " " * 5000 + "x", "ab\U000323b5c", "\u0378 it's", "e\u0301 " * 9, "\n" * 3000, "", "don'ſ"]
+)
+@pytest.mark.parametrize("kind", [*KINDS, "qwen2"])
+def test_what_the_kernel_leaves_out_the_library_does(
+    tokenizers: dict[str, TextTokenizer], kind: str, text: str
+) -> None:
+    fast, slow = engines(tokenizers[kind].json, kind, "kernel")
+    texts = [TEXTS[0], text, TEXTS[1]]
+    found, wanted = fast.encode(pa.array(["no", *texts])[1:]), slow.encode(texts)  # type: ignore[arg-type]
+    assert found.ids.tolist() == wanted.ids.tolist() and found.offsets.tolist() == wanted.offsets.tolist()
+
+
+def test_tokens_that_no_merge_makes_are_taken_whole_if_merges_are_ignored(tmp_path: Path) -> None:
+    """Llama 3's `ignore_merges`: a word that is a token is that token, whatever its merges would give."""
+    spec = json.loads(small_tokenizer("llama3").to_str())
+    word = next(token for token in spec["model"]["vocab"] if token[0] == "Ġ" and len(token) > 5)
+    spec["model"]["merges"] = [merge for merge in spec["model"]["merges"] if "".join(merge) != word]
+    text = word.replace("Ġ", " ")
+    found = {}
+    for ignore in (False, True):
+        spec["model"]["ignore_merges"] = ignore
+        (tmp_path / "t.json").write_text(json.dumps(spec))
+        tokenizer = load_tokenizer(str(tmp_path / "t.json"), eos="<|endoftext|>")
+        engine, why = fast_engine(tokenizer, [text], only="kernel")
+        assert isinstance(engine, Kernel), why
+        found[ignore] = engine.encode([text]).ids.tolist()
+        assert found[ignore] == HuggingFace(tokenizer).encode([text]).ids.tolist()
+    assert len(found[True]) == 1 < len(found[False])
+
+
+def test_another_tokenizer_goes_the_slow_way_and_says_why(tmp_path: Path) -> None:
+    spaced = small_tokenizer("gpt2").to_str().replace('"add_prefix_space":false', '"add_prefix_space":true')
+    (tmp_path / "tokenizer.json").write_text(spaced)
+    engine, why = fast_engine(load_tokenizer(str(tmp_path)), [])
+    assert isinstance(engine, HuggingFace) and "the pre-tokenizer is none of those known" in why
+
+
+def test_a_wrong_engine_is_found_out(tokenizers: dict[str, TextTokenizer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the rules of another pattern the ids differ on the sample, and the library does the work."""
+    from curate.train import bpe, encoding
+
+    monkeypatch.setattr(encoding, "rules_of", lambda _: bpe.rules_of(bpe.GPT2_DIGITS))
+    engine, why = fast_engine(tokenizers["llama3"], TEXTS, only="kernel")
+    assert isinstance(engine, HuggingFace) and why == "kernel: its ids differ on a sample"
 
 
 def test_added_tokens_are_found_as_hugging_face_finds_them(tmp_path: Path) -> None:
     name = saved_tokenizer(tmp_path / "t", "gpt2", added=("<tool_call>", "  "))
     tokenizer = load_tokenizer(str(name))
-    engine, why = fast_engine(tokenizer, [])
-    assert isinstance(engine, Tiktoken) and not why
     text = "see <tool_call>x  y</tool_call>"
-    found = engine.encode([text, "none"]).ids.tolist()
-    assert found == HuggingFace(tokenizer).encode([text, "none"]).ids.tolist()
+    for only, cls in (("kernel", Kernel), ("tiktoken", Tiktoken)):
+        engine, why = fast_engine(tokenizer, [], only=only)
+        assert isinstance(engine, cls) and not why
+        found = engine.encode([text, "none"]).ids.tolist()
+        assert found == HuggingFace(tokenizer).encode([text, "none"]).ids.tolist()
     assert small_tokenizer("gpt2", added=("<tool_call>", "  ")).token_to_id("<tool_call>") in found
 
 
