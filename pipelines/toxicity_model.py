@@ -18,6 +18,7 @@ import html
 import json
 import random
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 
 from curate.classifiers.evaluation import auc
+from curate.classifiers.fasttext_model import FastTextScorer, TrainingSettings, train
+from curate.classifiers.lines import line_of
 from curate.kernels.linear_text import Linear, features, probabilities, save
 from curate.sentences import sentence_spans
 from curate.text import buffers
@@ -197,8 +200,21 @@ def report(
                 judged = part & (first if what == "a fold" else True)
                 print(f"{what} unseen: AUC on {name} {auc(toxic[judged], score[judged]):.3f}")
         if what == "a fold":
+            peer = fasttext_scores(texts, toxic, ~hidden)
+            for name, part in {"tweets": tweets & first, "comments": spans & first}.items():
+                print(f"  fastText instead: AUC on {name} {auc(toxic[part], peer[part]):.3f}")
             for name in dict.fromkeys(source[prose]):
                 print(f"  false alarms {name:<36} {(score[source == name] >= 0.5).mean():.4f}")
+
+
+def fasttext_scores(texts: Sequence[str], toxic: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The probabilities of a fastText model with word pairs and n-grams of letters, trained on the texts `seen`."""
+    settings = TrainingSettings(word_ngrams=2, char_ngrams=(3, 5), dim=16, epochs=5, rate=0.3, buckets=200_000)
+    lines = [(str(int(toxic[i])), line_of(texts[i], "folded")) for i in np.flatnonzero(seen)]
+    random.Random(SEED).shuffle(lines)
+    with tempfile.TemporaryDirectory() as folder:
+        made = FastTextScorer(train(lines, settings, SEED, Path(folder)), "folded")
+    return made.scores(texts)[:, made.labels.index("1")]
 
 
 if __name__ == "__main__":
