@@ -16,6 +16,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -68,6 +69,29 @@ def extracted(folder: Path, source: Path, pages: int) -> Path:
     return path
 
 
+def step_seconds(out: Path) -> dict[str, float]:
+    """Seconds (of the clock) that each step of a run's map stages took, from the receipts of its units."""
+    spent: dict[str, float] = {}
+    for receipt in sorted((out / ".store").rglob("receipt.json")):
+        for step, seconds in json.loads(receipt.read_text()).get("seconds", {}).items():
+            spent[step] = spent.get(step, 0.0) + seconds
+    return spent
+
+
+def decompression(source: Path, pages: int) -> float:
+    """Processor seconds of reading so many responses of a WARC file and nothing else."""
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+    start, read = time.process_time(), 0
+    with source.open("rb") as file:
+        for record in ArchiveIterator(file, record_types=WarcRecordType.response, parse_http=True):
+            record.reader.read()
+            read += 1
+            if read == pages:
+                break
+    return time.process_time() - start
+
+
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--without-extraction", action="store_true")
@@ -87,6 +111,8 @@ def main() -> None:
         peer = run_peer(
             "fineweb_datatrove.py", [source, model_path("benchmarks"), peer_pages, int(not options.without_extraction)]
         )
+        spent = step_seconds(folder / "whole0")
+        floor = decompression(source, pages) if not options.without_extraction else 0.0
     ours = pages / (whole - empty)
     rows = [
         ("first run, kernels compiled where they were not (left out)", first, "s"),
@@ -95,6 +121,9 @@ def main() -> None:
         ("ours, net", ours, "pages/s"),
         ("datatrove", peer["pages"] / peer["seconds"], "pages/s"),
     ]
+    rows += [(f"of it, {step}", seconds / pages * 1e6, "µs/page") for step, seconds in spent.items()]
+    if floor:
+        rows.append(("the floor: reading and decompressing alone", floor / pages * 1e6, "µs/page"))
     report(rows, ours * peer["seconds"] / peer["pages"])
 
 

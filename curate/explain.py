@@ -9,6 +9,7 @@ import polars as pl
 
 from curate.errors import CurateError
 from curate.ledger import Ledger
+from curate.page_blocks import page_blocks
 from curate.report.texts import texts
 from curate.steps.bounds import settled
 
@@ -44,6 +45,7 @@ def _document(ledger: Ledger, row: dict[str, Any]) -> Iterator[str]:
         if (signals := row.get(step)) is not None:
             yield ""
             yield from _signals(step, signals, rules, row)
+    yield from page_blocks(ledger, row)
     if stopped := _not_reached(ledger, row):
         yield ""
         yield f"  not computed, since the document had left by then: {', '.join(stopped)}"

@@ -123,6 +123,11 @@ def _file(entry: InputEntry, place: str, folder: Path, split: str = "") -> Input
     return InputFile(Path(path).as_posix(), place, settings, size)
 
 
+def read_settings(entry: InputEntry, place: str) -> ReadSettings:
+    """How one file of an input is read."""
+    return _file(entry, place, Path()).settings
+
+
 def _nothing(pattern: str, folder: Path, where: str) -> Problem:
     parent = (folder / pattern).parent
     if any(char in str(parent) for char in "*?[") or not parent.is_dir():

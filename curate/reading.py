@@ -58,14 +58,14 @@ def _read_part(part: Part, tally: Tally) -> Iterator[pa.RecordBatch]:
     try:
         for batch in FORMATS[part.settings.format].read(part.piece, part.settings, tally):
             if batch.num_rows:
-                yield _pages(batch) if part.settings.html else batch
+                yield pages(batch) if part.settings.html else batch
     except OSError as error:
         why = f"cannot be read: {error.strerror or error}"
         row = {"row": 0, "id": "", "source": part.settings.source, "path": part.path, "offset": 0, "error": why}
         yield document_batch([row])
 
 
-def _pages(batch: pa.RecordBatch) -> pa.RecordBatch:
+def pages(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Texts that are HTML pages -> raw pages, as other readers give them."""
     count = batch.num_rows
     columns = [batch["text"].cast(pa.binary()), pa.repeat("text/html", count), pa.repeat("utf-8", count),

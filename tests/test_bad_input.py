@@ -87,7 +87,7 @@ def _texts(out: Path) -> list[dict[str, str]]:
 def test_a_page_over_its_time_is_quarantined_and_the_run_goes_on(folder: Path) -> None:
     (folder / "in" / "slow.html").write_text("<table>" + "<tr><td><a href=x>cell of words</a>" * 150_000)
     (folder / "in" / "quick.html").write_text(PAGE.format("A quick page with a sentence of words."))
-    path = pipeline(folder, "[{extract: {timeout: 0.02, max_bytes: 100MB}}]", output=ALLOW_ALL)
+    path = pipeline(folder, "[{extract: {engine: resiliparse, timeout: 0.02, max_bytes: 100MB}}]", output=ALLOW_ALL)
     run_ok(path, "--workers", 1)
     errors = quarantined(folder / "out")
     assert set(errors) == {"slow.html"} and "time limit" in errors["slow.html"]

@@ -12,15 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.extraction.model import Model
-from curate.extraction.scratch import Room, known, room
+from curate.extraction.scratch import known, room
 from curate.kernels.cache import folder_of
 from curate.kernels.html_attributes import FIELDS
-from curate.kernels.html_pages import Forest, extract_pages
+from curate.kernels.html_pages import Forest, count_markup, extract_pages
 from curate.kernels.unicode import CODE_POINTS, LAST, kept_array
 from curate.text import Bytes, buffers, from_buffers
 
 #: F-beta that the choice of blocks maximises: below 1 a doubtful block is rather left out
 BETAS = {"precision": 0.7, "balanced": 1.0, "recall": 1.4}
+
+
+#: each `<` may cost 300 bytes of memory while its page is read; real pages of 10 MB have some 100,000
+MOST_MARKUP = 1_000_000
 
 
 class Extracted(NamedTuple):
@@ -32,6 +36,7 @@ class Extracted(NamedTuple):
     blocks: npt.NDArray[np.int32]
     kept: npt.NDArray[np.int32]
     relaxed: npt.NDArray[np.bool_]
+    skipped: npt.NDArray[np.bool_]  # with more markup than MOST_MARKUP: not looked at
 
 
 def extract(
@@ -48,8 +53,11 @@ def extract(
     Text is in NFC. `confidence` is the F1 to be expected if the model's probabilities are right, 0 for pages without text.
     """
     data, offsets = buffers(pages)
-    ends = offsets.astype(np.int64)
-    here = room(int(np.diff(ends).max(initial=0)), most_markup(data, offsets))
+    markup = np.zeros(len(pages), np.int64)
+    count_markup(data, offsets, markup)
+    skipped = markup > MOST_MARKUP
+    sizes = np.where(skipped, 0, np.diff(offsets.astype(np.int64)))
+    here = room(int(sizes.max(initial=0)), int(markup[~skipped].max(initial=0)))
     trees = model.trees
     forest = Forest(trees.base, trees.feature, trees.threshold, trees.leaves)
     found = extract_pages(
@@ -61,6 +69,7 @@ def extract(
         forest,
         here.work,
         may_compose(),
+        skipped,
         BETAS[favor],
         whole,
         markdown,
@@ -74,20 +83,7 @@ def extract(
         name: _strings(found.fields, found.field_start[place], found.field_stop[place])
         for place, name in enumerate(FIELDS)
     }
-    return Extracted(text, fields, found.confidence, found.blocks, found.kept, found.relaxed)
-
-
-def room_for(page: bytes) -> Room:
-    """Room for one page."""
-    return room(len(page), page.count(b"<"))
-
-
-def most_markup(data: Bytes, offsets: npt.NDArray[np.int32]) -> int:
-    """How often `<` stands in the page that has it most often."""
-    if len(offsets) < 2:
-        return 0
-    marks = np.flatnonzero(data[offsets[0] : offsets[-1]] == ord("<")) + offsets[0]
-    return int(np.diff(np.searchsorted(marks, offsets)).max(initial=0))
+    return Extracted(text, fields, found.confidence, found.blocks, found.kept, found.relaxed, skipped)
 
 
 def _strings(data: Bytes, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]) -> pa.Array:

@@ -32,7 +32,7 @@ class Model(NamedTuple):
 
     trees: Trees
     features: tuple[str, ...]
-    about: dict[str, Any]  # how it was trained, and what it scored then
+    about: dict[str, Any]  # how it was trained
 
 
 def to_json(model: Model) -> str:
@@ -40,7 +40,7 @@ def to_json(model: Model) -> str:
     trees, names = model.trees, model.features
     lines = []
     for feature, threshold, leaves in zip(trees.feature, trees.threshold, trees.leaves, strict=True):
-        asked = [[names[f], float(f"{t:.7g}")] for f, t in zip(feature, threshold, strict=True)]
+        asked = [[names[f], float(str(t))] for f, t in zip(feature, threshold, strict=True)]
         lines.append(
             json.dumps({"above": asked, "leaves": [round(float(leaf), 4) for leaf in leaves]}, separators=(",", ":"))
         )
@@ -66,6 +66,23 @@ def from_json(text: str, known: Sequence[str]) -> Model:
         np.array([held["gain"].get(name, 0.0) for name in known]),
     )
     return Model(trees, tuple(known), held["about"])
+
+
+def describe(model: Model) -> str:
+    """The model in Markdown: how much each feature gained in training, and its first trees."""
+    trees, names = model.trees, model.features
+    total = trees.gain.sum()
+    lines = ["| feature | share of the gain | questions |", "| --- | --- | --- |"]
+    asked = np.bincount(trees.feature.ravel(), minlength=len(names))
+    for place in np.argsort(-trees.gain, kind="stable"):
+        if asked[place]:
+            lines.append(f"| `{names[place]}` | {100 * trees.gain[place] / total:.1f} % | {asked[place]} |")
+    lines.append("")
+    for tree in range(3):
+        pairs = zip(trees.feature[tree], trees.threshold[tree], strict=True)
+        lines.append(f"Tree {tree + 1}: " + ", ".join(f"`{names[f]} > {t:.4g}`" for f, t in pairs))
+        lines.append("    " + " ".join(f"{leaf:.3f}" for leaf in trees.leaves[tree]))
+    return "\n".join(lines) + "\n"
 
 
 @functools.cache

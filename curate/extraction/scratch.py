@@ -10,7 +10,7 @@ import numpy as np
 from curate.kernels.html_attributes import ATTRIBUTES, FIELDS, names
 from curate.kernels.html_entities import entities
 from curate.kernels.html_features import FEATURES
-from curate.kernels.html_measures import COUNTS, PAGE_FIELDS, SUMS, Measures
+from curate.kernels.html_measures import COUNTS, KINDS, PAGE_FIELDS, SUMS, Measures, character_kinds
 from curate.kernels.html_pages import CHUNK, LEVELS, Work
 from curate.kernels.html_state import BLOCK_FIELDS, ELEMENT_FIELDS, STATE_FIELDS, Known, Scratch
 from curate.kernels.html_tags import COUNT, tags
@@ -59,6 +59,8 @@ def room(page_bytes: int, markup: int) -> Room:
         np.zeros(elements, np.int64),
         np.zeros((3, slots), np.int64),
         np.zeros(blocks, np.int32),
+        character_kinds(),
+        np.zeros(KINDS, np.int64),
     )
     work = Work(
         np.zeros((len(FEATURES), CHUNK), np.float32),

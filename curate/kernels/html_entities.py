@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import loop
-from curate.kernels.html_tags import hash_name, hashed
+from curate.kernels.html_tags import hash_name, hashed, slot_of
 from curate.text import Bytes
 
 SLOTS = 8192
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT, _0, _1, _LAST = np.uint64(51), np.uint64(0), np.uint64(1), np.uint64(SLOTS - 1)
 # the longest name without a semicolon, and the longest of all, in bytes
 _LEGACY, _LONGEST = 6, 32
@@ -36,8 +37,10 @@ def entities() -> Entities:
         if len(encoded) > min(len(name) + 1, 7):
             continue
         key = hash_name(name)
-        slot = key >> int(_SHIFT)
+        slot = slot_of(key, int(_SHIFT))
         while keys[slot]:
+            if keys[slot] == key:
+                raise ValueError(f"two references have the same hash, one is {name}")
             slot = (slot + 1) % SLOTS
         keys[slot] = key
         text[slot] = int.from_bytes(encoded, "little") | len(encoded) << 56
@@ -50,7 +53,7 @@ def entities() -> Entities:
 
 @loop
 def _named(table: Entities, value: Any) -> Any:
-    slot = value >> _SHIFT
+    slot = value * _PRIME >> _SHIFT
     while table.keys[slot] != _0:
         if table.keys[slot] == value:
             return table.text[slot]

@@ -6,8 +6,6 @@ Containers are the block-level elements around a block.
 # isort: off
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from curate.kernels import inlined, loop
@@ -65,8 +63,8 @@ _GROUPS, _PATHS, _EACH = len(GROUPS), len(PATHS), len(_CONTAINER)
 
 
 @inlined
-def _log(value: float) -> np.float32:
-    return np.float32(math.log1p(max(value, 0.0)))
+def _number(value: float) -> np.float32:
+    return np.float32(max(value, 0))
 
 
 @loop
@@ -77,7 +75,7 @@ def page_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers) ->
     top_size = sum_of(m.sums, s.elements, np.int64(page[TOP]), S_SIZE, blocks)
     root_size = sum_of(m.sums, s.elements, np.int64(page[ROOT]), S_SIZE, blocks)
     of_page = (
-        _log(page[TOTAL]), _log(page[BLOCK_COUNT]), np.float32(page[LINK_SHARE]), np.float32(page[LONG_SHARE]),
+        _number(page[TOTAL]), _number(page[BLOCK_COUNT]), np.float32(page[LINK_SHARE]), np.float32(page[LONG_SHARE]),
         np.float32(page[PARAGRAPH_SHARE]), np.float32(min(page[ARTICLES], 20.0)), np.float32(top_size / total),
         np.float32(root_size / total), np.float32(page[HIDDEN_SHARE]), np.float32(page[RELAXED]), np.float32(page[CJK]),
     )  # fmt: skip
@@ -97,8 +95,8 @@ def _text_features(s: Scratch, m: Measures, block: int, x: Numbers, column: int)
     width = max(s.blocks[STOP, block] - s.blocks[START, block], 1)
     size, tokens, letters = c[SIZE, block], c[TOKENS, block], max(c[LETTERS, block], 1)
     row = _TEXT0
-    x[row, column] = _log(size)
-    x[row + 1, column] = _log(tokens)
+    x[row, column] = _number(size)
+    x[row + 1, column] = _number(tokens)
     x[row + 2, column] = np.float32(min(s.blocks[LINKED, block] / width, 1.0))
     x[row + 3, column] = s.blocks[LINKS, block]
     x[row + 4, column] = np.float32(s.blocks[BOLD, block] / width)
@@ -152,29 +150,29 @@ def _container_features(s: Scratch, m: Measures, block: int, x: Numbers, column:
         above = holder_above(elements, above)
         size = sum_of(sums, elements, above, S_SIZE, blocks)
         inside = max(sum_of(sums, elements, above, S_BLOCKS, blocks), 1)
-        x[row, column] = _log(size)
+        x[row, column] = _number(size)
         x[row + 1, column] = np.float32(size / total)
         x[row + 2, column] = np.float32(sum_of(sums, elements, above, S_LINKED, blocks) / max(size, 1))
-        x[row + 3, column] = _log(inside)
-        x[row + 4, column] = _log(size / inside)
+        x[row + 3, column] = _number(inside)
+        x[row + 4, column] = _number(size / inside)
         x[row + 5, column] = np.float32(sum_of(sums, elements, above, S_LONG, blocks) / max(size, 1))
         x[row + 6, column] = np.float32(100 * sum_of(sums, elements, above, S_COMMAS, blocks) / max(size, 1))
         x[row + 7, column] = np.float32(m.scores[above] / top)
         copies = elements[MEMBERS, elements[GROUP, above]]
-        x[row + 8, column] = _log(copies)
+        x[row + 8, column] = _number(copies)
         most = max(most, copies)
         if level == 0:
             paragraphs = np.float32(sum_of(sums, elements, above, S_PARAGRAPHS, blocks) / max(size, 1))
         row += _EACH
     x[_AROUND0, column] = np.float32(m.best[element] / top)
-    x[_AROUND0 + 1, column] = _log(most)
+    x[_AROUND0 + 1, column] = _number(most)
     x[_AROUND0 + 3, column] = paragraphs
     first, slot, article = holder_above(elements, element), m.slot[block], np.int64(elements[IN_ONE, element])
     x[_AROUND0 + 4, column] = np.float32(m.own[first] / total)
     x[_AROUND0 + 5, column] = np.float32(m.own[first] / max(m.page[MOST_OWN], 1.0))
     x[_AROUND0 + 6, column] = np.float32(m.kin[0, slot] / total)
     x[_AROUND0 + 7, column] = np.float32(m.kin[0, slot] / max(m.page[MOST_KIN], 1.0))
-    x[_AROUND0 + 8, column] = _log(m.kin[2, slot])
+    x[_AROUND0 + 8, column] = _number(m.kin[2, slot])
     x[_AROUND0 + 9, column] = np.float32(m.kin[1, slot] / max(m.kin[0, slot], 1))
     of_article = sum_of(sums, elements, article, S_SIZE, blocks) if article else 0
     x[_AROUND0 + 10, column] = np.float32(of_article / total)
@@ -216,20 +214,20 @@ def _heading_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers
         if H1 <= tag <= H6 and m.counts[ACTIVE, block]:
             since, level, headings = m.sums[S_SIZE, block], tag - H1 + 1, headings + 1
         if block >= first:
-            x[row, block - first] = _log(m.sums[S_SIZE, block] - since)
+            x[row, block - first] = _number(m.sums[S_SIZE, block] - since)
             x[row + 1, block - first] = level
             x[row + 2, block - first] = min(headings, 20)
     seen = np.int64(max(first - 200, 0))
     for block in range(max(first - 200, 0), last):
         if block >= first:
-            x[row + 3, block - first] = _log(m.sums[S_BLOCKS, block] - m.sums[S_BLOCKS, seen])
+            x[row + 3, block - first] = _number(m.sums[S_BLOCKS, block] - m.sums[S_BLOCKS, seen])
         if m.counts[ACTIVE, block] and is_long(s, m, block):
             seen = np.int64(block)
     stop = min(last + 200, s.state[BLOCKS])
     seen = np.int64(stop)
     for block in range(stop - 1, first - 1, -1):
         if block < last:
-            x[row + 4, block - first] = _log(m.sums[S_BLOCKS, seen] - m.sums[S_BLOCKS, block])
+            x[row + 4, block - first] = _number(m.sums[S_BLOCKS, seen] - m.sums[S_BLOCKS, block])
         if m.counts[ACTIVE, block] and is_long(s, m, block):
             seen = np.int64(block)
 
@@ -260,11 +258,11 @@ def _neighbour_features(s: Scratch, m: Measures, first: int, last: int, x: Numbe
             if other < 0:
                 continue
             width = max(s.blocks[STOP, other] - s.blocks[START, other], 1)
-            x[row + 2 * side, column] = _log(m.counts[SIZE, other])
+            x[row + 2 * side, column] = _number(m.counts[SIZE, other])
             x[row + 2 * side + 1, column] = np.float32(min(s.blocks[LINKED, other] / width, 1.0))
             near += is_long(s, m, other)
             farther = _next_active(s, m, other, step)
             if farther >= 0:
-                x[row + 5 + side, column] = _log(m.counts[SIZE, farther])
+                x[row + 5 + side, column] = _number(m.counts[SIZE, farther])
                 near += is_long(s, m, farther)
         x[row + 4, column] = near

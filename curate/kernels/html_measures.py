@@ -54,6 +54,23 @@ PAGE_FIELDS = 16
 LONG = 80
 
 
+#: kinds of characters
+OTHER, SMALL, CAPITAL, FIGURE, COMMA, FULL_STOP, IDEOGRAPH, LETTER, BLANK, SIGN_MARK, COLON, QUOTE, WIDE = range(13)
+KINDS = 13
+#: those that words are made of
+_OF_WORDS = 1 << SMALL | 1 << CAPITAL | 1 << FIGURE | 1 << LETTER
+
+
+def character_kinds() -> npt.NDArray[np.uint8]:
+    """The kind of each byte; WIDE where it begins or continues a longer character."""
+    kinds = np.full(256, OTHER, np.uint8)
+    kinds[:33], kinds[97:123], kinds[65:91], kinds[48:58], kinds[128:] = BLANK, SMALL, CAPITAL, FIGURE, WIDE
+    marks = {",;": COMMA, ".!?": FULL_STOP, "_": LETTER, "|>@/": SIGN_MARK, ":": COLON, '"': QUOTE}
+    for listed, kind in marks.items():
+        kinds[[ord(mark) for mark in listed]] = kind
+    return kinds
+
+
 class Measures(NamedTuple):
     """Room for what is counted before features are made."""
 
@@ -67,90 +84,65 @@ class Measures(NamedTuple):
     own: Sums  # elements: the text of the blocks whose parent it is
     kin: npt.NDArray[np.int64]  # 3 x slots of the table: size, links, number of blocks in containers of the same look
     slot: npt.NDArray[np.int32]  # blocks: where its kin are in the table
+    kinds: npt.NDArray[np.uint8]  # of bytes: `character_kinds`
+    histogram: npt.NDArray[np.int64]  # KINDS
 
 
 @inlined
-def _kind(data: Bytes, i: int, stop: int) -> tuple[int, int]:
-    """(What a character is, its bytes). 0 other, 1 small, 2 capital, 3 digit, 4 comma, 5 stop, 6 ideograph, 7 letter, 8 blank."""
+def _wide_kind(data: Bytes, i: int, stop: int) -> tuple[int, int]:
+    """(What a character beyond ASCII is, its bytes)."""
     first = data[i]
-    if first < 0x80:
-        if 97 <= first <= 122:
-            return 1, 1
-        if first <= 32:
-            return 8, 1
-        if 65 <= first <= 90:
-            return 2, 1
-        if 48 <= first <= 57:
-            return 3, 1
-        if first == 44 or first == 59:
-            return 4, 1
-        return (5, 1) if first == 46 or first == 33 or first == 63 else (7, 1) if first == 95 else (0, 1)
     if first < 0xE0:
         if i + 1 < stop and first == 0xD8 and (data[i + 1] == 0x8C or data[i + 1] == 0x9B or data[i + 1] == 0x9F):
-            return (5, 2) if data[i + 1] == 0x9F else (4, 2)
-        return (0, 2) if first == 0xC2 else (7, 2)
+            return (FULL_STOP, 2) if data[i + 1] == 0x9F else (COMMA, 2)
+        if first == 0xC2:
+            return (SIGN_MARK, 2) if i + 1 < stop and (data[i + 1] == 0xA9 or data[i + 1] == 0xBB) else (OTHER, 2)
+        return LETTER, 2
     if first >= 0xF0:
-        return 0, 4
+        return OTHER, 4
     if i + 2 >= stop:
-        return 7, 3
+        return LETTER, 3
     second, third = data[i + 1], data[i + 2]
     if first == 0xE3 and second == 0x80:
-        return (4, 3) if third == 0x81 else (5, 3) if third == 0x82 else (0, 3)
+        return (COMMA, 3) if third == 0x81 else (FULL_STOP, 3) if third == 0x82 else (OTHER, 3)
     if first == 0xEF and second == 0xBC:
-        return (4, 3) if third == 0x8C else (5, 3) if third == 0x81 or third == 0x9F else (0, 3)
+        return (COMMA, 3) if third == 0x8C else (FULL_STOP, 3) if third == 0x81 or third == 0x9F else (OTHER, 3)
     if first == 0xE2:
-        return (0, 3)
+        return OTHER, 3
     if first == 0xE0 and second == 0xA5 and third == 0xA4:
-        return 5, 3
-    if 0xE3 <= first <= 0xE9:
-        return 6, 3
-    return 7, 3
+        return FULL_STOP, 3
+    return (IDEOGRAPH, 3) if 0xE3 <= first <= 0xE9 else (LETTER, 3)
 
 
 @loop
-def count_text(data: Bytes, start: int, stop: int, counts: npt.NDArray[np.int32], block: int) -> None:
-    """Count the characters of one block by kind."""
-    i, before = start, 8
-    size = tokens = digits = upper = commas = stops = ideographs = letters = signs = 0
-    first = last = 0
+def count_text(data: Bytes, start: int, stop: int, m: Measures, block: int) -> None:
+    """Count the characters of one block by kind; it begins and ends with no white space."""
+    i, before, width, tokens = start, np.int64(BLANK), 1, np.int64(0)
+    histogram, kinds = m.histogram, m.kinds
+    histogram[:] = 0
     while i < stop:
-        kind, width = _kind(data, i, stop)
-        if kind <= 3 or kind == 7:
-            if kind != 0:
-                tokens += before == 0 or before == 4 or before == 5 or before == 6 or before == 8
-                letters += 1
-                upper += kind == 2
-                digits += kind == 3
-            else:
-                byte = data[i]
-                # | > » @ © /, as they stand in menus and below pages
-                signs += byte == 124 or byte == 62 or byte == 64 or byte == 0xC2 or byte == 47
-        elif kind == 4:
-            commas += 1
-        elif kind == 5:
-            stops += 1
-        elif kind == 6:
-            ideographs += 1
-        if kind != 8:
-            size += 1
-            if first == 0:
-                first = kind + 1
-            last = 9 if data[i] == 58 else 10 if data[i] == 34 else kind
-        else:
-            size += 1
+        kind = np.int64(kinds[data[i]])
+        width = 1
+        if kind == WIDE:
+            kind, width = _wide_kind(data, i, stop)
+        histogram[kind] += 1
+        tokens += (_OF_WORDS >> kind) & ~(_OF_WORDS >> before) & 1
         before = kind
         i += width
-    counts[SIZE, block] = size + ideographs
+    counts, ideographs = m.counts, histogram[IDEOGRAPH]
+    letters = histogram[SMALL] + histogram[CAPITAL] + histogram[FIGURE] + histogram[LETTER]
+    counts[SIZE, block] = histogram.sum() + ideographs
     counts[TOKENS, block] = tokens + (ideographs + 1) // 2
-    counts[DIGITS, block] = digits
-    counts[UPPER, block] = upper
-    counts[COMMAS, block] = commas
-    counts[STOPS, block] = stops
+    counts[DIGITS, block] = histogram[FIGURE]
+    counts[UPPER, block] = histogram[CAPITAL]
+    counts[COMMAS, block] = histogram[COMMA]
+    counts[STOPS, block] = histogram[FULL_STOP]
     counts[IDEOGRAPHS, block] = ideographs
     counts[LETTERS, block] = letters + ideographs
-    counts[FIRST, block] = first
-    counts[LAST, block] = last
-    counts[SIGNS, block] = signs
+    first = np.int64(kinds[data[start]])
+    counts[FIRST, block] = _wide_kind(data, start, stop)[0] if first == WIDE else first
+    counts[LAST, block] = before
+    counts[SIGNS, block] = histogram[SIGN_MARK]
 
 
 @loop
@@ -181,7 +173,7 @@ def count_blocks(data: Bytes, s: Scratch, m: Measures) -> None:
     start, stop = s.fields[0, 0], s.fields[0, 1]
     for block in range(s.state[BLOCKS]):
         first, last = np.int64(s.blocks[START, block]), np.int64(s.blocks[STOP, block])
-        count_text(s.text, first, last, m.counts, block)
+        count_text(s.text, first, last, m, block)
         same = min(last - first, np.int64(24))
         found = stop - start >= same and same >= 6
         if found:

@@ -24,8 +24,9 @@ Floats = npt.NDArray[np.float32]
 FEW, LITTLE, MUCH_HIDDEN = 250, 1500, 0.8
 #: steps of probability in which blocks are chosen
 LEVELS = 1024
-#: how many blocks have their features in memory at a time
-CHUNK = 512
+#: how many blocks have their features in memory at a time; no power of two, or all features of a block share few lines
+#: of the processor's cache
+CHUNK = 250
 _FIELDS = len(FIELDS)
 
 
@@ -161,6 +162,16 @@ def _write_fields(
     return at
 
 
+@loop
+def count_markup(data: Bytes, offsets: Offsets, counts: npt.NDArray[np.int64]) -> None:
+    """How often `<` stands in each page: no page has more elements or blocks than that and one."""
+    for page in range(len(offsets) - 1):
+        found = 0
+        for i in range(np.uint64(offsets[page]), np.uint64(offsets[page + 1])):
+            found += data[i] == 60
+        counts[page] = found
+
+
 @kernel
 def _grown(held: Bytes, used: int, more: int) -> Bytes:
     if used + more <= len(held):
@@ -180,12 +191,16 @@ def extract_pages(
     forest: Forest,
     w: Work,
     maybe: npt.NDArray[np.uint8],
+    skipped: npt.NDArray[np.bool_],
     beta: float,
     whole: bool,
     markdown: bool,
     bullets: bool,
 ) -> Found:
-    """The main text and the fields of n pages (UTF-8 bytes, n + 1 offsets); with `whole` all text that is not hidden."""
+    """The main text and the fields of n pages (UTF-8 bytes, n + 1 offsets); with `whole` all text that is not hidden.
+
+    Those that are `skipped` are taken for empty.
+    """
     count = len(offsets) - 1
     text, fields = np.empty(1 << 16, np.uint8), np.empty(1 << 12, np.uint8)
     found = Found(
@@ -196,6 +211,8 @@ def extract_pages(
     at = field_at = np.int64(0)
     for page in range(count):
         start, stop = np.int64(offsets[page]), np.int64(offsets[page + 1])
+        if skipped[page]:
+            stop = start
         found.relaxed[page] = look_at(data, start, stop, known, s, m)
         if whole:
             kept = 0

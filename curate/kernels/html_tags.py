@@ -72,6 +72,7 @@ H1, H6, CODE, BLOCKQUOTE, DIV, SPAN = (NUMBER[name] for name in "h1 h6 code bloc
 FIGCAPTION, ARTICLE = NUMBER["figcaption"], NUMBER["article"]
 
 SLOTS = 512
+_TURN, _BACK = np.uint64(7), np.uint64(57)
 _PRIME, _SHIFT, _0, _1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(55), np.uint64(0), np.uint64(1)
 _LAST = np.uint64(SLOTS - 1)
 
@@ -88,13 +89,13 @@ class Tags(NamedTuple):
 @inlined
 def hashed(value: Any, byte: Any) -> Any:
     """The hash of a name, one byte of it more; begin with 0."""
-    return (value ^ np.uint64(byte)) * _PRIME + _1
+    return (value << _TURN | value >> _BACK) ^ np.uint64(byte)
 
 
 @inlined
 def look_up(keys: npt.NDArray[np.uint64], numbers: Integers, value: Any) -> Any:
     """The number under a hash in an open table of SLOTS slots, or 0."""
-    slot = value >> _SHIFT
+    slot = value * _PRIME >> _SHIFT
     while keys[slot] != _0:
         if keys[slot] == value:
             return np.int64(numbers[slot])
@@ -106,8 +107,13 @@ def hash_name(name: str) -> int:
     """As `hashed` of all bytes of a name, in Python."""
     value, mask = 0, (1 << 64) - 1
     for byte in name.encode():
-        value = ((value ^ byte) * int(_PRIME) + 1) & mask
+        value = (value << int(_TURN) & mask | value >> int(_BACK)) ^ byte
     return value
+
+
+def slot_of(value: int, shift: int) -> int:
+    """Where the search for a hash begins in an open table of 2**(64 - shift) slots, in Python."""
+    return value * int(_PRIME) % (1 << 64) >> shift
 
 
 def name_table(numbers: dict[str, int]) -> tuple[npt.NDArray[np.uint64], Integers]:
@@ -115,8 +121,10 @@ def name_table(numbers: dict[str, int]) -> tuple[npt.NDArray[np.uint64], Integer
     keys, values = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.int32)
     for name, number in numbers.items():
         value = hash_name(name)
-        slot = value >> int(_SHIFT)
+        slot = slot_of(value, int(_SHIFT))
         while keys[slot]:
+            if keys[slot] == value:
+                raise ValueError(f"two names have the same hash, one is {name}")
             slot = (slot + 1) % SLOTS
         keys[slot], values[slot] = value, number
     return keys, values

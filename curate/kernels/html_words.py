@@ -56,11 +56,14 @@ CLASSES = 27
 
 
 class Words(NamedTuple):
-    """The automaton: state times CLASSES plus class of the byte -> the next state; what has been found by then."""
+    """The automaton: state plus class of the byte -> the next state, and which set of groups has a keyword that ends here.
 
-    following: npt.NDArray[np.uint16]
+    States are numbered in steps of CLASSES; the lowest 8 bits of an entry are the set.
+    """
+
+    following: npt.NDArray[np.uint32]
     column: npt.NDArray[np.uint8]  # byte -> class
-    found: npt.NDArray[np.uint64]  # state -> bits of the groups of which a keyword ends here
+    sets: npt.NDArray[np.uint64]  # set -> bits of its groups; the first is empty
 
 
 @functools.cache
@@ -94,7 +97,9 @@ def words() -> Words:
             if child is not None:
                 fail[child] = shorter
                 queue.append(child)
-    made = Words(following.ravel(), column, np.array(found, np.uint64))
+    sets, numbers = np.unique(np.array(found, np.uint64), return_inverse=True)
+    packed = following.astype(np.uint32) * CLASSES << 8 | numbers[following].astype(np.uint32)
+    made = Words(packed.ravel(), column, sets)
     for array in made:
         array.flags.writeable = False
     return made
@@ -103,12 +108,14 @@ def words() -> Words:
 @inlined
 def groups_in(data: Bytes, start: int, stop: int, table: Words) -> tuple[np.uint64, np.uint64]:
     """(Bits of the groups of which a keyword stands in `data[start:stop]`, a hash of its letters)."""
+    eight, low = np.uint64(8), np.uint64(255)
     state = np.uint64(table.following[0])
-    bits, value = np.uint64(0), np.uint64(14695981039346656037)
+    bits, value = np.uint64(0), np.uint64(0)
     for i in range(np.uint64(start), np.uint64(stop)):
         kind = np.uint64(table.column[data[i]])
-        state = np.uint64(table.following[state * np.uint64(CLASSES) + kind])
-        bits |= table.found[state]
-        value = (value ^ kind) * np.uint64(1099511628211)
-    state = np.uint64(table.following[state * np.uint64(CLASSES)])
-    return bits | table.found[state], value
+        state = np.uint64(table.following[(state >> eight) + kind])
+        if state & low:
+            bits |= table.sets[state & low]
+        value = (value << np.uint64(5) | value >> np.uint64(59)) ^ kind
+    state = np.uint64(table.following[state >> eight])
+    return bits | table.sets[state & low], value * np.uint64(0x9E3779B97F4A7C15)

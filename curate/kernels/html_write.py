@@ -213,6 +213,11 @@ def _write_block(
     if quoted:
         at = _put(out, at, b"> ")
     one_line = here.row > 0 or H1 <= tag <= H6
+    if not (one_line or indent or quoted):
+        for i in range(s.blocks[START, block], s.blocks[STOP, block]):
+            out[at] = s.text[i]
+            at += 1
+        return at
     for i in range(s.blocks[START, block], s.blocks[STOP, block]):
         byte = s.text[i]
         if byte == 10 and one_line:

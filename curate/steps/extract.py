@@ -54,13 +54,21 @@ Engine = Callable[[str], Page]
 class Extract(Step):
     """Turn raw pages and PDF files into their main text; title, date and declared language come along.
 
+    The engine `curate` reads a batch of pages in one pass over their bytes: blocks of text part at block-level tags, what is
+    hidden, navigation, footers and buttons is left out, and boosted trees say of each other block how likely it is main
+    text, by its text, tags, class names and containers, in any language (docs/EXTRACTION.md). The blocks are chosen for
+    which the expected F1 is highest: `favor` shifts it to precision or recall. Kept of a forum or a blog's front page are the
+    posts, of documentation the text with its code and tables, of a page of products or links the longer descriptions;
+    what the model is unsure of shows in `confidence`.
+
     A page from which nothing was extracted has an empty text. Pages above a limit, and those on which the engine
     fails, are quarantined. Records that are text already pass unchanged.
     """
 
     kind: ClassVar[str] = "extract"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     source: ClassVar[str] = (
+        "curate: boosted oblivious trees over blocks of text (pipelines/extraction_model.py); "
         "resiliparse: Bevendorff et al., ECIR 2018; trafilatura: Barbaresi, ACL 2021, "
         "with the options of FineWeb (arXiv 2406.17557) as `favor: precision`"
     )
@@ -74,7 +82,7 @@ class Extract(Step):
     needs: ClassVar[tuple[str, ...]] = ("content",)
 
     engine: Literal["curate", "resiliparse", "trafilatura"] = Field(
-        "resiliparse",
+        "curate",
         description="curate: our own, a model over blocks of text at kernel speed; or resiliparse; or trafilatura (an extra)",
     )
     output: Literal["text", "markdown"] = Field("text", description="plain text, or Markdown (curate, trafilatura)")
@@ -88,8 +96,14 @@ class Extract(Step):
     comments: bool = Field(False, description="keep readers' comments (resiliparse, trafilatura)")
     tables: bool = Field(True, description="keep tables (trafilatura)")
     max_bytes: Size = Field(8 << 20, gt=0, description="a raw page above this length in bytes is quarantined")
-    max_depth: int = Field(2000, gt=0, description="a page with elements nested deeper than this is quarantined")
-    timeout: float = Field(20.0, gt=0, description="seconds of processor time that a page may take, else quarantined")
+    max_depth: int = Field(
+        2000, gt=0, description="a page with elements nested deeper than this is quarantined (resiliparse, trafilatura)"
+    )
+    timeout: float = Field(
+        20.0,
+        gt=0,
+        description="seconds of processor time that a page may take, else quarantined (not our own engine, linear in bytes)",
+    )
 
     @model_validator(mode="after")
     def _has_engine(self) -> Self:
@@ -165,13 +179,14 @@ class Extract(Step):
         watch.clear()
         merged = own_extraction.Merged(html, rest)
         column = merged.column
-        none = pa.nulls(int(html.sum()), pa.string())
+        too_much = f"extract: more than {engine.MOST_MARKUP:,} tags"
+        errors = pa.array([too_much if skipped else None for skipped in found.skipped], pa.string())
         title, date = (own_extraction.known(found.fields[name]) for name in ("title", "date"))
         batch = own_extraction.with_columns(batch, {
             "text": column(batch["text"], found.text, [page.text for page in pages]),
             "title": pc.coalesce(batch["title"], column(batch["title"], title, [page.title for page in pages])),
             "date": pc.coalesce(batch["date"], column(batch["date"], date, [page.date for page in pages])),
-            "error": column(batch["error"], none, [page.error for page in pages]),
+            "error": column(batch["error"], errors, [page.error for page in pages]),
         })  # fmt: skip
         held = own_extraction.of_model(found) | {
             "html_lang": own_extraction.lower(found.fields["lang"]), "encoding": pa.array(utf8.encoding, pa.string()),

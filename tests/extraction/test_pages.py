@@ -6,6 +6,7 @@ import gzip
 import html
 import html.entities
 import json
+import os
 import random
 import re
 from collections import Counter
@@ -123,6 +124,10 @@ def test_blocks_part_at_block_elements_only(trees: list[Any]) -> None:
     pieces = "".join(map(_pieces, trees)).split("\x00")
     want = [text for text in (" ".join(piece.split()) for piece in pieces) if text]
     assert read_blocks("".join(map(_markup, trees)).encode()).texts == want
+
+
+#: how many bytes of broken pages are read
+FUZZ_BYTES = int(os.environ.get("CURATE_FUZZ_BYTES", "500_000"))
 
 
 def run(*pages: bytes, **options: Any) -> Extracted:
@@ -248,12 +253,17 @@ def mutated(page: bytes, rng: random.Random) -> bytes:
 
 
 def test_mutated_real_pages(shared_data: Path) -> None:
-    rng = random.Random(5)
+    """And random bytes; `CURATE_FUZZ_BYTES` makes it longer."""
+    rng, pages, read = random.Random(5), [], 0
     for name in ("trafilatura_eval_a", "debian_handbook"):
         with gzip.open(shared_data / "html" / f"{name}.jsonl.gz") as file:
-            pages = [json.loads(next(file))["html"].encode() for _ in range(8)]
-        for page in pages:
-            check(mutated(page[:60_000], rng))
+            pages += [json.loads(line)["html"].encode("utf-8", "replace") for line in file][:80]
+    while read < FUZZ_BYTES:
+        page = mutated(rng.choice(pages)[:60_000], rng)
+        noise = rng.randbytes(rng.randint(0, 3000)).decode("utf-8", "replace").encode()
+        for one in (page, noise, noise[:500] + page[: rng.randint(0, 2000)]):
+            check(one.decode("utf-8", "replace").encode())
+            read += len(one)
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,29 @@ def test_limits() -> None:
 
 @pytest.mark.parametrize("tag", ["div", "b", "table><tr><td", "ul><li", "a href='x>y'"])
 def test_10_000_nested_tags(tag: str) -> None:
-    (row,) = extract("<html><body>" + f"<{tag}>" * 10_000 + "deep text")
+    page = "<html><body>" + f"<{tag}>" * 10_000 + "deep text"
+    (row,) = extract(page, engine="resiliparse")
     assert row["error"] == "extract: elements nested deeper than max_depth: 2000"
+    # no parser of trees, no trouble
+    assert extract(page)[0]["text"].endswith("deep text")
+
+
+def test_a_page_of_nothing_but_tags() -> None:
+    rows = extract("<p>" * 1_000_001, "<p>" + LONG)
+    assert (rows[0]["error"], rows[0]["text"]) == ("extract: more than 1,000,000 tags", "") and rows[1]["error"] is None
+
+
+def test_our_own_signals_and_markdown() -> None:
+    head = "<link rel=canonical href=https://a.example/x><meta name=author content=Ada>"
+    page = f"{head}<nav>Home</nav><div class=article><p>{LONG}<h2>Head</h2><p>{LONG}</div>"
+    (row,) = extract(page)
+    assert row["text"].count("The first") == 8 and 0.5 < row["extract"]["confidence"] <= 1
+    wanted = {"blocks": 4, "hidden_used": False, "author": "Ada", "canonical": "https://a.example/x", "license": ""}
+    assert {name: row["extract"][name] for name in wanted} == wanted and row["extract"]["kept_blocks"] in (2, 3)
+    (row,) = extract(page, output="markdown", main_content=False)
+    assert "\n\n## Head\n\n" in row["text"] and row["extract"]["kept_blocks"] == 3
+    with pytest.raises(ValueError, match="output: markdown needs engine: curate or trafilatura"):
+        Extract(engine="resiliparse", output="markdown")
 
 
 def test_wide_pages_are_not_deep() -> None:
@@ -144,7 +165,7 @@ watch.attach(sys.argv[1])
 page = "<div>" * 60_000
 known = {"id": "", "source": "", "path": "", "offset": 0, "media_type": "text/html"}
 rows = [known | {"row": row, "content": content} for row, content in ((3, b"<p>fine"), (4, page.encode()))]
-Extract(max_depth=10**6, timeout=0.5).process(document_batch(rows, raw=True))
+Extract(engine='resiliparse', max_depth=10**6, timeout=0.5).process(document_batch(rows, raw=True))
 """
 
 
