@@ -62,6 +62,10 @@ def run_file(file: str, overrides: Overrides, *, sample: str | None, force: bool
     chosen = parse_sample(sample)
     pipeline, files = prepare(file, overrides, force=force)
     workers = workers_within(pipeline.executor)
+    if pipeline.output.tokens:
+        from curate.train.commands import tokens_settings
+
+        tokens_settings(pipeline.output.tokens, pipeline.folder)  # a tokenizer that is missing is told before any work
     live = sys.stderr.isatty() and not as_json
     progress = JsonProgress() if as_json else LiveProgress() if live else Progress()
     store = pipeline.folder_out / ".store"
@@ -75,6 +79,10 @@ def run_file(file: str, overrides: Overrides, *, sample: str | None, force: bool
         write_json(store / "pipeline.json", {"name": pipeline.name, "file": os.path.abspath(pipeline.file)})
         plan = make_plan(pipeline, open_files(files, store), chosen)
         published = _run(plan, workers, progress)
+        if pipeline.output.tokens:
+            from curate.train.commands import tokenize_run
+
+            tokenize_run(pipeline.output.tokens, pipeline.folder, pipeline.folder_out, workers, progress.note)
     if as_json:
         print(json.dumps(_result(plan, published)))
     else:
@@ -130,6 +138,7 @@ def _summary(plan: Plan, published: Any) -> list[str]:
         f"  ledger   {shown}/ledger/     one row a document: fate, rules, evidence, every signal",
         f"  report   {shown}/report.html",
         f"  card     {shown}/README.md",
+        *([f"  tokens   {shown}/tokens/     for `curate train` and the loader"] if plan.pipeline.output.tokens else []),
         "",
         "next:",
         f"  curate sql {shown} \"SELECT step, rule, count(*) FROM ledger WHERE fate = 'dropped' GROUP BY ALL ORDER BY 3 DESC\"",

@@ -89,12 +89,26 @@ class InputEntry(_Strict):
         return [self.split] if isinstance(self.split, str) else self.split or []
 
 
+class TokensOutput(_Strict):
+    """Token ids of the kept documents in `tokens/`, for training; see `curate tokenize`."""
+
+    tokenizer: str = Field(description="tokenizer.json, a folder, or a name of the hub's cache; relative to the file")
+    by: str = Field("source", description="what the mixture weighs: a column, a signal, metadata.KEY")
+    eos: str | None = Field(None, description="the token that ends a document; the tokenizer's own if absent")
+    chat: bool = Field(False, description="conversations: the loss is of the answers")
+    template: str = Field(
+        "auto", description="with chat: auto, tokenizer, chatml, plain, or a file of a Jinja template"
+    )
+    answers: Literal["all", "last"] = Field("all", description="with chat: which answers the loss is of")
+
+
 class Output(_Strict):
     """Where and how the result is written."""
 
     path: str = Field(description="the output folder; relative to the pipeline file")
     shard_bytes: Size = Field(256_000_000, description="the most uncompressed bytes of documents in one shard")
     quarantine_limit: Share = Field(0.01, description="above this share of quarantined documents nothing is published")
+    tokens: TokensOutput | None = Field(None, description="also write token ids for training")
 
 
 class ExecutorSettings(_Strict):

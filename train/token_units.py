@@ -116,7 +116,11 @@ def _grouped(files: Sequence[InputFile], *, shards: bool) -> Iterator[TokenUnit]
 
 
 def _unit(held: Sequence[tuple[InputFile, Piece, int]], shards: bool) -> TokenUnit:
-    content = [[file.sha256, file.path, piece.start, piece.stop, vars(file.settings)] for file, piece, _ in held]
+    # documents of shards carry their own paths: where a shard stands, and what it is called there, changes nothing
+    content = [
+        [file.sha256, piece.start, piece.stop, *([] if shards else [file.path, vars(file.settings)])]
+        for file, piece, _ in held
+    ]
     parts = tuple(Part(replace(piece, path=file.place), file.settings, file.path) for file, piece, _ in held)
     return TokenUnit(digest([content, shards]), parts, sum(size for _, _, size in held), shards)
 

@@ -72,3 +72,35 @@ def test_one_then_two_then_one_rank(data: Path, whole: dict[str, str], tmp_path:
         assert [process.wait(timeout=120) for process in ranks] == [0] * world
         assert len(hashes(tmp_path)) == steps
     assert hashes(tmp_path) == whole
+
+
+MEASURE = """
+import sys
+from pathlib import Path
+from curate.train.loader import Loader
+from curate.train.plan import PlanSettings
+from curate.train.token_set import TokenSet
+
+def anonymous():
+    return int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0])
+
+def read(folder):
+    loader = Loader([TokenSet.open(folder)], PlanSettings(context=256, rows=64), threads=0)
+    for _ in range(120):
+        next(loader)
+
+read(sys.argv[1])
+before = anonymous()
+read(sys.argv[2])
+print(anonymous() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
+    """Sixteen times the documents, as many batches: what the process holds beside mapped files stays (in kB)."""
+    small = make_set(tmp_path / "small", {"a": [400] * 2500}, files=1)
+    large = make_set(tmp_path / "large", {"a": [400] * 40000}, files=1)
+    command = [sys.executable, "-c", MEASURE, str(small.folder), str(large.folder)]
+    grown = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert grown < 2000 < 40000 * 400 * 2 / 1024

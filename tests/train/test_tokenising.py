@@ -184,3 +184,22 @@ def test_a_tokenizer_is_trained_twice_the_same(tmp_path: Path) -> None:
     assert found.width == 2 and found.manifest["tokenizer"]["vocabulary"] == 500
     done = curate("tokenizer", "train", corpus, "--vocabulary", 100, "--output", tmp_path / "a")
     assert done.returncode == 2 and "exists" in done.stderr and "at least 260" in done.stderr
+
+
+def test_a_pipeline_writes_tokens_of_what_it_publishes(tmp_path: Path, tokenizer: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_jsonl(tmp_path / "in" / "a.jsonl", documents(3, 12))
+    (tmp_path / "tok").symlink_to(tokenizer)
+    output = "{path: out, tokens: {tokenizer: tok}}"
+    run_ok(pipeline(tmp_path, "[exact_dedup]", output=output))
+    found = TokenSet.open(tmp_path / "out" / "tokens")
+    assert (
+        found.manifest["documents"] == json.loads((tmp_path / "out" / "manifest.json").read_text())["documents"]["kept"]
+    )
+    write_jsonl(tmp_path / "in" / "b.jsonl", documents(4, 12))
+    run_ok(pipeline(tmp_path, "[exact_dedup]", output=output))
+    grown = TokenSet.open(tmp_path / "out" / "tokens")
+    assert grown.manifest["documents"] > found.manifest["documents"] and grown.hash != found.hash
+    done = curate("run", pipeline(tmp_path, "[exact_dedup]", output="{path: out2, tokens: {tokenizer: ./nowhere}}"))
+    assert done.returncode == 2 and "there is no file or folder `./nowhere`" in done.stderr
+    assert not (tmp_path / "out2").exists()
