@@ -55,6 +55,18 @@ def ours(batches: Sequence[pa.RecordBatch]) -> tuple[float, float, float]:
     return time.perf_counter() - start, time.process_time() - busy, first
 
 
+def of_redpajama(batches: Sequence[pa.RecordBatch], *, per_line: bool) -> float:
+    """Seconds of processor time for all signals of RedPajama-V2 that need no model, flagged words with them."""
+    from curate.steps import step_class
+
+    step = step_class("redpajama").model_validate({"per_line": per_line})
+    step.process(batches[0])
+    busy = time.process_time()
+    for batch in batches:
+        step.process(batch)
+    return time.process_time() - busy
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run both sides and print the ratio."""
     quick = parser(__doc__).parse_args(arguments).quick
@@ -69,6 +81,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = [
         (f"curate, {rows} documents, {size:.1f} MB", size / seconds, "MB/s"),
         ("curate, by processor time", size / busy, "MB/s"),
+        (
+            "curate, step redpajama (its documents' signals), by processor time",
+            size / of_redpajama(batches, per_line=False),
+            "MB/s",
+        ),
+        (
+            "curate, step redpajama with signals of lines, by processor time",
+            size / of_redpajama(batches, per_line=True),
+            "MB/s",
+        ),
         ("curate, first batch with compilation", runs[0][2], "s"),
         (
             f"datatrove, {peer_rows} of them, {peer['bytes'] / 1e6:.1f} MB",

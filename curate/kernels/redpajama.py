@@ -14,18 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import inlined, loop
-from curate.kernels.affixes import Classes, previous
-from curate.kernels.ascii import line_feed
+from curate.kernels.affixes import Classes
 from curate.kernels.entropy import Logarithms, entropy, logarithms
 from curate.kernels.grams import extend, first_of, start_grams, sum_characters
 from curate.kernels.groups import GOLDEN, Counts, Hashes, Places, alike_text, hash_range, power_of_two
-from curate.kernels.lines import ellipses, ends_with_ellipsis, strip
-from curate.kernels.normal_form import GROWTH, NUMERIC, TITLE, Table, folding, kinds, normal_words
+from curate.kernels.lines import ellipses
+from curate.kernels.normal_form import GROWTH, TITLE, Table, folding, kinds, normal_words
+from curate.kernels.redpajama_lines import Lines, Signals, line_signals
 from curate.kernels.unicode import LOWER, SPACE, UPPER, decode, tables
 from curate.kernels.word_set import hash_set, is_in, word_hash
 from curate.text import Bytes, Offsets
 
-Signals = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.uint16]
 
 RAW = (
@@ -45,8 +44,6 @@ _NORMAL_AT = len(RAW)
 _GRAMS_AT = _NORMAL_AT + len(NORMAL)
 _LINES_AT = _GRAMS_AT + len(GRAMS)
 
-_BULLETS = (0x2022, 0x2023, 0x25B6, 0x25C0, 0x25E6, 0x25A0, 0x25A1, 0x25AA, 0x25AB, 0x2013)
-_ELLIPSIS, _RIGHT_QUOTE = 0x2026, 0x201D
 # What a character is for words of the second kind, as bits.
 _BLANK, _CAPITAL, _SMALL, _OTHER, _STOP, _MARK, _WIDE = 1, 2, 4, 8, 16, 32, 64
 _WIDE_UPPER, _WIDE_LOWER, _WIDE_TITLE = 128, 256, 512
@@ -64,19 +61,6 @@ class Phrases(NamedTuple):
     heads: Hashes  # the first words of longer ones
     longer: Hashes  # longer ones, as `_joined` hashes them
     lengths: npt.NDArray[np.int64]  # the lengths of longer ones, in words
-
-
-class Lines(NamedTuple):
-    """What is known of each line; text i has the lines `first[i]` to `first[i + 1]`."""
-
-    first: npt.NDArray[np.int32]
-    end: Counts  # in characters, behind its newline; it begins where the one before ends
-    num_words: Counts
-    javascript_counts: Counts
-    ending_with_terminal_punctution_mark: npt.NDArray[np.bool_]
-    start_with_bulletpoint: npt.NDArray[np.bool_]
-    numerical_chars_fraction: npt.NDArray[np.float32]
-    uppercase_letter_fraction: npt.NDArray[np.float32]
 
 
 def phrases(entries: Iterable[str]) -> Phrases:
@@ -218,7 +202,7 @@ def _all(
                 different, hashes, leaders, count, leader, size, flagged_words, heads, longer, lengths, gram_hashes
             )
             _grams(leader, count, size, alive, gram, times, next_times, chars, keys, ids, row[_GRAMS_AT:_LINES_AT])
-        lines = _lines(
+        lines = line_signals(
             data, lo, hi, classes, out, start, stop, line_words, leader, script, flags, lines, per_line, line_end,
             num_words, javascript_counts, terminal, bullet, numerical, uppercase, row[_LINES_AT:],
         )  # fmt: skip
@@ -450,102 +434,3 @@ def _grams(
                     covered += np.int64(chars[i + n]) - np.int64(chars[max(i, free)])
                     free = i + n
         row[np.int64(n) - 2] = covered / total
-
-
-@loop
-def _lines(
-    data: Bytes,
-    lo: int,
-    hi: int,
-    classes: Classes,
-    out: Bytes,
-    start: Counts,
-    stop: Counts,
-    line_words: Counts,
-    leader: Places,
-    script: int,
-    flags: npt.NDArray[np.uint8],
-    line: int,
-    per_line: bool,
-    line_end: Counts,
-    num_words: Counts,
-    javascript_counts: Counts,
-    terminal: npt.NDArray[np.bool_],
-    bullet: npt.NDArray[np.bool_],
-    numerical: npt.NDArray[np.float32],
-    uppercase: npt.NDArray[np.float32],
-    row: Signals,
-) -> int:
-    """The signals `LINES` of a text, and those of its lines from `line` on if `per_line`; where the next ones go."""
-    number, elliptical, ended, marked, scripts, characters = 0, 0, 0, 0, 0, 0
-    i, from_word = lo, 0
-    while i < hi:
-        end = line_feed(data, i, hi)
-        behind = min(end + 1, hi)
-        begin, tail = strip(data, i, end, classes)
-        last = decode(data, previous(data, begin, tail), tail)[0] if begin < tail else 0
-        is_ended = (last == ord(".")) | (last == ord("!")) | (last == ord("?")) | (last == _RIGHT_QUOTE)
-        head = decode(data, begin, tail)[0] if begin < tail else 0
-        is_marked = head > 0x80 and head in _BULLETS
-        elliptical += ends_with_ellipsis(data, begin, tail)
-        ended += is_ended
-        marked += is_marked
-        to_word = np.int64(line_words[number])
-        called = 0
-        if script >= 0:
-            for k in range(from_word, to_word):
-                called += leader[k] == script
-        scripts += called
-        if per_line:
-            chars, capitals = _capitals(data, i, behind, classes)
-            characters += chars
-            line_end[line] = characters
-            num_words[line] = to_word - from_word
-            javascript_counts[line] = called
-            terminal[line] = is_ended
-            bullet[line] = is_marked
-            uppercase[line] = capitals / chars
-            if to_word > from_word:
-                numerical[line] = _numerical(out, np.int64(start[from_word]), np.int64(stop[to_word - 1]), flags)
-            line += 1
-        number += 1
-        i, from_word = behind, to_word
-    row[0] = number
-    row[2] = ended
-    row[3] = marked
-    row[4] = scripts
-    if number:
-        row[1] = elliptical / number
-    return line
-
-
-@loop
-def _capitals(data: Bytes, lo: int, hi: int, classes: Classes) -> tuple[int, int]:
-    """The characters of `data[lo:hi]`, and those of them in upper case."""
-    chars, capitals, wide = 0, 0, 0
-    for i in range(np.uint64(lo), np.uint64(hi)):
-        byte = data[i]
-        chars += (byte & 0xC0) != 0x80
-        capitals += (byte >= 0x41) & (byte <= 0x5A)
-        wide += byte >= 0x80
-    i = lo
-    while i < hi and wide:
-        code, i = decode(data, i, hi)
-        capitals += code >= 0x80 and (classes[code] & UPPER) != 0
-    return chars, capitals
-
-
-@loop
-def _numerical(out: Bytes, lo: int, hi: int, flags: npt.NDArray[np.uint8]) -> float:
-    """Numerical characters of `out[lo:hi]` / its characters."""
-    chars, numbers, wide = 0, 0, 0
-    for i in range(np.uint64(lo), np.uint64(hi)):
-        byte = out[i]
-        chars += (byte & 0xC0) != 0x80
-        numbers += (byte >= 0x30) & (byte <= 0x39)
-        wide += byte >= 0x80
-    i = lo
-    while i < hi and wide:
-        code, i = decode(out, i, hi)
-        numbers += code >= 0x80 and (flags[code] & NUMERIC) != 0
-    return numbers / chars

@@ -76,11 +76,28 @@ class ByLanguage(Filter):
 
 
 @functools.cache
-def fineweb2() -> dict[str, dict[str, Any]]:
+def released() -> dict[str, dict[str, Any]]:
     """FineWeb-2's settings: language -> `name` there, bounds of `repetition` and `quality`, `stop_words`."""
-    found: dict[str, dict[str, Any]] = json.loads(
-        (files("curate") / "assets/fineweb2/languages.json").read_text("utf-8")
-    )
+    return _asset("languages.json")
+
+
+@functools.cache
+def fineweb2() -> dict[str, dict[str, Any]]:
+    """FineWeb-2's settings with what our words need beside: more stop words, a looser share of words with a letter.
+
+    Source of the latter: `pipelines/language_words.py`.
+    """
+    made = {}
+    own = _asset("own.json")
+    for code, settings in released().items():
+        more = own.get(code, {})
+        quality = settings["quality"] | {k: v for k, v in more.items() if k in settings["quality"]}
+        made[code] = settings | {"quality": quality, "stop_words": settings["stop_words"] + more.get("stop_words", [])}
+    return made
+
+
+def _asset(name: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads((files("curate") / "assets/fineweb2" / name).read_text("utf-8"))
     return found
 
 
@@ -102,7 +119,7 @@ _LEAST = ("alpha_word_frac", "line_punct_frac")
 def canonical(code: str) -> str:
     """`pt-BR`, `hin_Deva`, `hin` -> `pt`, `hi`, `hi`: as `language` names them; an unknown code as it stands."""
     first = re.split("[-_]", unicodedata.normalize("NFC", code.strip().lower()), maxsplit=1)[0]
-    return first if first in fineweb2() else _three_letters().get(first, first)
+    return first if first in released() else _three_letters().get(first, first)
 
 
 @functools.cache
@@ -111,4 +128,4 @@ def _three_letters() -> dict[str, str]:
     macro = {"zho": "zh", "ara": "ar", "fas": "fa", "pes": "fa", "nep": "ne", "ori": "or", "est": "et", "lav": "lv",
              "msa": "ms", "swa": "sw", "mlg": "mg", "mon": "mn", "uzb": "uz", "aze": "az", "kur": "ku", "pus": "ps",
              "sqi": "sq", "yid": "yi", "nor": "no", "grn": "gn", "que": "qu", "kok": "gom", "knn": "gom", "tgl": "tl"}  # fmt: skip
-    return {settings["name"][:3]: code for code, settings in fineweb2().items() if code != "sh"} | macro
+    return {settings["name"][:3]: code for code, settings in released().items() if code != "sh"} | macro

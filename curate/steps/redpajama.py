@@ -18,7 +18,8 @@ from curate.text import buffers
 
 if TYPE_CHECKING:
     from curate.kernels.groups import Hashes
-    from curate.kernels.redpajama import Lines, Phrases
+    from curate.kernels.redpajama import Phrases
+    from curate.kernels.redpajama_lines import Lines
 
 _COUNT, _FRACTION = pa.int32(), pa.float64()
 
