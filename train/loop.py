@@ -21,6 +21,7 @@ import torch
 
 from curate.errors import ConfigError, InterruptedRun, Problem
 from curate.files import digest
+from curate.select.weights.weighting import Weighting
 from curate.train import checkpoint
 from curate.train.attention import check_leak, model_inputs
 from curate.train.batch import Batch
@@ -30,11 +31,13 @@ from curate.train.guard import Guard, check_finite, named_documents
 from curate.train.loader import Loader
 from curate.train.losses import Objective
 from curate.train.metrics import Metrics
+from curate.train.mixture import Mixture, make_method
 from curate.train.models import make_model, parameters, reload_model, with_adapter
 from curate.train.optimizers import make_optimizers, rate, set_rate
 from curate.train.parallel import Parallel
 from curate.train.plan import PlanSettings
 from curate.train.settings import TrainSettings
+from curate.train.skill_run import graph_of, learned_graph
 from curate.train.step_log import StepLog
 from curate.train.token_set import TOKENIZER, TokenSet
 
@@ -57,8 +60,11 @@ class Run:
     metrics: Metrics | None
     evaluation: Evaluation | None
     sets: list[TokenSet]
+    mixture: Mixture
     step: int = 0
     best: dict[str, Any] = field(default_factory=dict)
+    #: the newest held-out figures
+    held_out: dict[str, Any] = field(default_factory=dict)
 
 
 def train(settings: TrainSettings, parallel: Parallel) -> Path:
@@ -68,6 +74,8 @@ def train(settings: TrainSettings, parallel: Parallel) -> Path:
     begun, tokens = time.monotonic(), 0
     with _stopping() as stop:
         while run.step < settings.steps:
+            if run.mixture.due(run.step):
+                mix(run)
             batch = next(run.loader)
             found = train_step(run, batch)
             tokens += settings.rows * settings.context
@@ -152,12 +160,31 @@ def _due(run: Run, every: int) -> bool:
 
 def evaluate(run: Run, evaluation: Evaluation) -> None:
     """Held-out figures; the best so far is remembered."""
-    found = evaluation.run(run.wrapped, run.objective, run.parallel)
+    found = run.held_out = evaluation.run(run.wrapped, run.objective, run.parallel)
     if run.metrics:
         run.metrics.evaluation(run.step, found)
     loss = found.get("all", next(iter(found.values())))["loss"]
     if not run.best or loss < run.best["loss"]:
         run.best = {"step": run.step, "loss": loss, "held_out": found}
+
+
+def mix(run: Run) -> None:
+    """Ask the mixture for its weights from this step on; the same on every process."""
+    held_out = None
+    if run.mixture.needs_losses(run.step):
+        assert run.evaluation is not None
+        held_out = evaluation_of(run)
+    weights = run.mixture.weights(run.step, held_out)
+    if weights != run.loader.weights:
+        run.loader.set_weights(weights)
+    if run.metrics:
+        run.metrics.mixture(run.step, weights)
+
+
+def evaluation_of(run: Run) -> dict[str, dict[str, float]]:
+    """Held-out figures of the model as it is."""
+    assert run.evaluation is not None
+    return run.evaluation.run(run.wrapped, run.objective, run.parallel)
 
 
 def save(run: Run) -> None:
@@ -169,6 +196,7 @@ def save(run: Run) -> None:
     if run.parallel.first:
         state = {
             "step": run.step, "loader": run.loader.state(), "guard": run.guard.state(), "best": run.best,
+            "held_out": run.held_out, "mixture": run.mixture.state(),
             "settings": settings.bound(), "data": [{"folder": str(s.folder), "hash": s.hash} for s in run.sets],
             "tokens": run.loader.report(), "versions": _versions(),
         }  # fmt: skip
@@ -193,8 +221,7 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
     vocabulary = int(sets[0].manifest["tokenizer"]["vocabulary"])
     plan = PlanSettings(settings.context, settings.rows, settings.seed, settings.packing, settings.long)
     place: dict[str, Any] = {"rank": parallel.rank, "world": parallel.world, "vocabulary": vocabulary}
-    weights = settings.mixture.weights or None
-    loader = Loader(sets, state=state["loader"], **place) if state else Loader(sets, plan, weights=weights, **place)
+    loader = Loader(sets, state=state["loader"], **place) if state else Loader(sets, plan, **place)
     model = _model(settings, sets, loader, vocabulary, found[-1] if found else None)
     check_leak(model, vocabulary)
     objective = Objective(model, settings.loss)
@@ -223,11 +250,41 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
             f"{settings.name} {begun}: {size:,} parameters, {trained:,} trained; {data:,} tokens of data, "
             f"{wanted:,} to train on ({wanted / max(data, 1):.2f} epochs); {parallel.world} x {parallel.device.type}"
         )
+    mixture = Mixture(_method(settings, parallel, sets), state["mixture"] if state else None)
     guard = Guard(**state["guard"]) if state else Guard()
     best = state["best"] if state else {}
     return Run(
-        settings, parallel, loader, objective, wrapped, optimizers, guard, log, metrics, evaluation, sets, step, best
-    )
+        settings, parallel, loader, objective, wrapped, optimizers, guard, log, metrics, evaluation, sets, mixture, step, best,
+        state["held_out"] if state else {},
+    )  # fmt: skip
+
+
+def _method(settings: TrainSettings, parallel: Parallel, sets: list[TokenSet]) -> Weighting:
+    """The method of the mixture; a skill graph that is to be learned is learned first, by short runs."""
+    tokens: dict[str, int] = {}
+    for opened in sets:
+        for name, held in opened.sources.items():
+            tokens[name] = tokens.get(name, 0) + held["tokens"]
+    targets = sorted(TokenSet.open(settings.evaluate.data).sources) if settings.evaluate else []
+    given = dict(settings.mixture)
+    options = graph_of(given)
+    if options:
+        if not targets:
+            what = "a graph is learned from held-out losses, and there is no `evaluate`"
+            raise ConfigError([Problem("mixture.graph", what, "add `evaluate: {data: ...}`")])
+        chosen = list(given.get("targets") or targets)
+
+        def losses(short: TrainSettings) -> dict[str, float]:
+            if not short.steps:
+                found = evaluation_of(prepare(short.model_copy(update={"steps": 1}), parallel))
+            else:
+                found = checkpoint.state_of(train(short, parallel))["held_out"]
+            return {name: entry["loss"] for name, entry in found.items()}
+
+        hashes = [opened.hash for opened in sets]
+        given["graph"] = str(learned_graph(settings, options, hashes, sorted(tokens), chosen, losses))
+        given.pop("targets", None)
+    return make_method(given, tokens, set(targets))
 
 
 def _model(settings: TrainSettings, sets: list[TokenSet], loader: Loader, vocabulary: int, last: Path | None) -> Any:

@@ -24,7 +24,7 @@ class Metrics:
         """Reports from step `start` on are of a run that was cut off there: they are taken away."""
         self._path, self._steps = folder / "metrics.jsonl", settings.steps
         if self._path.exists():
-            lines = [line for line in self._path.read_text().splitlines() if json.loads(line)["step"] <= start]
+            lines = [line for line in self._path.read_text().splitlines() if _is_before(json.loads(line), start)]
             self._path.write_text("".join(line + "\n" for line in lines))
         self._trackers = [_tracker(name, settings, folder) for name in settings.trackers]
         self._flops = flops_per_token
@@ -56,6 +56,12 @@ class Metrics:
             for name, entry in found.items()
         ]
         print(f"step {step:>{len(str(self._steps))}}/{self._steps}  held out: {', '.join(shown)}", flush=True)
+
+    def mixture(self, step: int, weights: Mapping[str, float]) -> None:
+        """The weights from this step on."""
+        self._write({"step": step, "weights": dict(weights)})
+        shown = ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items())
+        print(f"step {step:>{len(str(self._steps))}}/{self._steps}  mixture: {shown}", flush=True)
 
     def note(self, step: int, kind: str, lines: list[str]) -> None:
         """Something out of the ordinary."""
@@ -110,6 +116,12 @@ def _tracker(name: str, settings: TrainSettings, folder: Path) -> Any:
         raise MissingAsset(
             "trackers", f"`{name}` needs a package that is not installed", f"pip install {name}"
         ) from error
+
+
+def _is_before(entry: Mapping[str, Any], start: int) -> bool:
+    """Whether a run that goes on at step `start` will not write this entry again; weights hold from their step on."""
+    step: int = entry["step"]
+    return step < start or (step == start and "weights" not in entry)
 
 
 def _flat(entry: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

@@ -74,19 +74,6 @@ class ScheduleSettings(_Strict):
     floor: Share = Field(0.1, description="the rate at the end, as a share of the highest")
 
 
-class MixtureSettings(_Strict):
-    """What share of the tokens each source gives."""
-
-    kind: Literal["static", "proportional"] = Field("proportional", description="`static`: by `weights`")
-    weights: dict[str, float] = Field({}, description="source -> weight; they need not sum to 1")
-
-    @model_validator(mode="after")
-    def _weights_fit(self) -> Self:
-        if (self.kind == "static") != bool(self.weights):
-            raise ValueError("`static` needs `weights`, and no other kind has them")
-        return self
-
-
 class EvaluateSettings(_Strict):
     """Held-out loss and bits per byte, by source."""
 
@@ -126,7 +113,10 @@ class TrainSettings(_Strict):
     packing: Literal["concatenate", "best_fit"] = Field("best_fit", description="how documents share rows")
     long: Literal["split", "crop", "drop"] = Field("split", description="documents longer than a row")
     loss: Literal["cross_entropy"] = Field("cross_entropy")
-    mixture: MixtureSettings = Field(default_factory=MixtureSettings)
+    mixture: dict[str, Any] = Field(
+        {"kind": "proportional"},
+        description="what share of the tokens each source gives: `kind` of curate.select.weights, and its settings",
+    )
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     evaluate: EvaluateSettings | None = None
@@ -164,5 +154,7 @@ class TrainSettings(_Strict):
         start = self.model.start
         found = place(start) if start and (folder / start).exists() else start
         model = self.model.model_copy(update={"start": found})
-        update = {"data": [place(path) for path in self.data_folders], "output": place(self.output)}
+        graph = self.mixture.get("graph")
+        mixture = {**self.mixture, "graph": place(graph)} if isinstance(graph, str) else self.mixture
+        update = {"data": [place(path) for path in self.data_folders], "output": place(self.output), "mixture": mixture}
         return self.model_copy(update={**update, "evaluate": evaluate, "model": model})

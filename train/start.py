@@ -11,7 +11,7 @@ from curate.errors import ConfigError, CurateError, MissingAsset, Problem
 from curate.train.settings import TrainSettings
 
 INSTALL = "pip install 'curate[train]'"
-KEPT = ("checkpoints", "steps", "metrics.jsonl", "model")
+KEPT = ("checkpoints", "steps", "metrics.jsonl", "model", "graph")
 
 
 def train_file(file: str, *, output: str | None, settings: Sequence[str], force: bool) -> None:
@@ -56,6 +56,7 @@ def _forget(folder: Path) -> None:
 
 def _check(settings: TrainSettings, file: str) -> None:
     """Mistakes that the types do not show, all at once."""
+    from curate.train.mixture import make_method
     from curate.train.models import PRESETS
     from curate.train.token_set import TokenSet
 
@@ -66,19 +67,22 @@ def _check(settings: TrainSettings, file: str) -> None:
     folders = [(f"{file} data", folder) for folder in settings.data_folders]
     if settings.evaluate:
         folders.append((f"{file} evaluate.data", settings.evaluate.data))
-    known: set[str] = set()
+    known: dict[str, int] = {}
     for where, folder in folders:
         try:
             found = TokenSet.open(folder)
-            known |= set(found.sources) if where.endswith(" data") else set()
+            if where.endswith(" data"):
+                known |= {name: held["tokens"] for name, held in found.sources.items()}
         except ConfigError as error:
             problems += [Problem(f"{where}: {p.where}", p.what, p.hint) for p in error.problems]
         except CurateError as error:
             problems.append(Problem(f"{where}: {error.where}", error.what, error.hint))
-    unknown = sorted(set(settings.mixture.weights) - known) if known else []
-    if unknown:
-        what = f"no source is called {', '.join(unknown)}"
-        problems.append(Problem(f"{file} mixture.weights", what, f"there are {', '.join(sorted(known))}"))
+    held_out = set(TokenSet.open(settings.evaluate.data).sources) if settings.evaluate and not problems else set()
+    if known and not problems and not isinstance(settings.mixture.get("graph"), dict):
+        try:
+            make_method(settings.mixture, known, held_out)
+        except ConfigError as error:
+            problems += [Problem(f"{file} {p.where}", p.what, p.hint) for p in error.problems]
     if settings.rows % settings.micro_rows and settings.rows > settings.micro_rows:
         what = f"{settings.rows} rows are not a multiple of micro_rows, {settings.micro_rows}"
         problems.append(Problem(f"{file} micro_rows", what, "choose a divisor of rows"))

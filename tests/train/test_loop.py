@@ -60,6 +60,11 @@ def metrics(output: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in entry.items() if k != "tokens_per_second"} for entry in found]
 
 
+def losses_of(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries of steps alone."""
+    return [entry for entry in found if "loss" in entry]
+
+
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Die, as by kill -9, before step `step` of this process's count."""
     import curate.train.loop as loop
@@ -83,8 +88,8 @@ def test_a_run_killed_twice_is_the_run_that_was_not(data: Path, tmp_path: Path, 
             with pytest.raises(RuntimeError, match="killed"):
                 run(settings(data, tmp_path / "cut", checkpoint={"every": 4}, **more))
     assert run(settings(data, tmp_path / "cut", checkpoint={"every": 4}, **more)) == whole
-    assert [entry["step"] for entry in whole] == list(range(1, 13))
-    assert whole[-1]["loss"] < whole[0]["loss"]
+    steps = losses_of(whole)
+    assert [entry["step"] for entry in steps] == list(range(1, 13)) and steps[-1]["loss"] < steps[0]["loss"]
     weights = [
         next((tmp_path / name / "model").resolve().glob("*.safetensors")).read_bytes() for name in ("whole", "cut")
     ]
@@ -92,7 +97,7 @@ def test_a_run_killed_twice_is_the_run_that_was_not(data: Path, tmp_path: Path, 
 
 
 def test_the_micro_batch_changes_rounding_alone(data: Path, tmp_path: Path) -> None:
-    found = [run(settings(data, tmp_path / str(rows), micro_rows=rows, steps=4)) for rows in (1, 8)]
+    found = [losses_of(run(settings(data, tmp_path / str(rows), micro_rows=rows, steps=4))) for rows in (1, 8)]
     for one, other in zip(*found, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], abs=1e-5) and one["trained"] == other["trained"]
 
@@ -101,16 +106,41 @@ def test_the_chunked_loss_is_that_of_whole_logits(data: Path, tmp_path: Path, mo
     import curate.train.losses as losses
 
     monkeypatch.setattr(losses, "CHUNK_LOGITS", 1000)
-    chunked = run(settings(data, tmp_path / "chunked", steps=4))
+    chunked = losses_of(run(settings(data, tmp_path / "chunked", steps=4)))
     monkeypatch.setattr(losses, "_has_plain_head", lambda _: False)
-    whole = run(settings(data, tmp_path / "whole", steps=4))
+    whole = losses_of(run(settings(data, tmp_path / "whole", steps=4)))
     for one, other in zip(chunked, whole, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], abs=2e-6)
         assert one["grad_norm"] == pytest.approx(other["grad_norm"], abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "mixture",
+    [
+        {"kind": "skill_it", "graph": {"steps": 2, "diagonal": "one"}, "eta": 2.0, "update_every": 3},
+        {"kind": "aioli", "cycle": 8, "rounds": 1, "probe_steps": 2, "one_hot": 0.8, "eta": 5.0},
+        {"kind": "curriculum", "steps": 9, "stages": 3},
+    ],
+    ids=lambda mixture: mixture["kind"],
+)
+def test_an_online_mixture_resumes_to_the_bit(data: Path, tmp_path: Path, mixture: dict[str, Any]) -> None:
+    more = {
+        "mixture": mixture, "evaluate": {"data": str(data), "every": 12, "documents": 4}, "steps": 12,
+        "checkpoint": {"every": 2},
+    }  # fmt: skip
+    whole = run(settings(data, tmp_path / "whole", **more))
+    for step in (5, 9):
+        with pytest.MonkeyPatch.context() as patch:
+            stop_at(patch, step)
+            with pytest.raises(RuntimeError, match="killed"):
+                run(settings(data, tmp_path / "cut", **more))
+    assert run(settings(data, tmp_path / "cut", **more)) == whole
+    weights = [entry["weights"]["web"] for entry in whole if "weights" in entry]
+    assert len(weights) >= 3 and len(set(weights)) >= 2
+
+
 def test_losses_by_source_sum_to_the_loss(data: Path, tmp_path: Path) -> None:
-    entry = run(settings(data, tmp_path, steps=1))[0]
+    entry = losses_of(run(settings(data, tmp_path, steps=1)))[0]
     assert set(entry["losses"]) == {"books", "web"}
     assert min(entry["losses"].values()) <= entry["loss"] <= max(entry["losses"].values())
 
@@ -147,13 +177,13 @@ def test_two_processes_train_as_one_and_hand_over(data: Path, tmp_path: Path) ->
         return path
 
     launch(file("two", 6), 2)
-    one = run(settings(data, tmp_path / "one", checkpoint={"every": 3, "keep": 9}, steps=6))
-    two = metrics(tmp_path / "two")
+    one = losses_of(run(settings(data, tmp_path / "one", checkpoint={"every": 3, "keep": 9}, steps=6)))
+    two = losses_of(metrics(tmp_path / "two"))
     for step in (6,):
         import shutil
 
         shutil.rmtree(tmp_path / "two" / "checkpoints" / f"{step:06d}")
-    handed = run(settings(data, tmp_path / "two", checkpoint={"every": 3, "keep": 9}, steps=6))
+    handed = losses_of(run(settings(data, tmp_path / "two", checkpoint={"every": 3, "keep": 9}, steps=6)))
     for a, b, c in zip(one, two, handed, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], abs=1e-5) and a["loss"] == pytest.approx(c["loss"], abs=1e-5)
         assert a["trained"] == b["trained"]
