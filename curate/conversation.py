@@ -86,6 +86,15 @@ def render(messages: Sequence[Message]) -> str:
     return "\n\n".join(f"{role.capitalize()}: {content}" for role, content in messages)
 
 
+def exchanges(messages: Sequence[Message]) -> list[tuple[str, str]]:
+    """(what was asked, what the assistant answered) of each of its turns; asked is all that came before, as text."""
+    return [
+        (messages[0].content if i == 1 else render(messages[:i]), message.content)
+        for i, message in enumerate(messages)
+        if message.role == "assistant"
+    ]
+
+
 def _messages(record: Mapping[str, Any], column: str) -> list[Message]:
     for name in LISTS if column == AUTO else (column,):
         if (turns := record.get(name)) is not None:

@@ -38,6 +38,7 @@ STEPS = {
     "domain_cap": ("curate.dedup.domain_cap", "DomainCap"),
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
     "embed": ("curate.select.embed", "Embed"),
+    "ifd": ("curate.select.ifd", "Ifd"),
     "choose": ("curate.select.by_signal", "Choose"),
     "longest_k": ("curate.select.by_signal", "LongestK"),
     "got_d": ("curate.select.got_d", "GotD"),

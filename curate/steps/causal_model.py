@@ -1,4 +1,4 @@
-"""Causal language models of transformers: where they are, and perplexities of texts in windows of equal shape.
+"""Causal language models of transformers: where they are, and perplexities of texts and answers in windows of equal shape.
 
 The same text must score the same in any company. Floating-point sums inside a model may change with the shape of the
 batch, so every batch has one of a few shapes: windows padded at their end to a multiple of 64 tokens, and as many rows as
@@ -8,6 +8,7 @@ may still differ between machines or libraries is far below the four digits to w
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -82,19 +83,44 @@ class CausalModel:
 
     def score(self, texts: Sequence[str | None]) -> tuple[Floats, Counts, Counts]:
         """(negative log probability of each text in nats, its tokens, their bytes), of the windows that are read."""
-        import torch
-
         owners, windows, sizes = self._cut(texts)
         nats, tokens = np.zeros(len(texts)), np.zeros(len(texts), np.int64)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            for place, lost in self._scores(windows):
-                nats[owners[place]] += lost
-                tokens[owners[place]] += len(windows[place]) - 1
-        finally:
-            torch.set_num_threads(threads)
+        for place, lost in self._scores(windows, [1] * len(windows)):
+            nats[owners[place]] += lost
+            tokens[owners[place]] += len(windows[place]) - 1
         return nats, tokens, np.array(sizes, np.int64)
+
+    def score_answers(self, pairs: Sequence[tuple[str, str]]) -> tuple[Floats, Counts, npt.NDArray[np.bool_]]:
+        """Of each (prompt, answer) the answer's negative log probability behind the prompt, and by itself.
+
+        The same tokens of the answer are scored both times: those that fit in one window behind the prompt (of a model
+        without a start, less the first). Returns (n, 2) nats; (n, 2) tokens: scored of the answer, of the prompt; (n,)
+        whether the answer was read to its end.
+        """
+        begin = [] if self._start is None else [self._start]
+        windows: list[list[int]] = []
+        firsts: list[int] = []
+        owners: list[tuple[int, int]] = []
+        tokens, whole = np.zeros((len(pairs), 2), np.int64), np.zeros(len(pairs), np.bool_)
+        for place, (prompt, answer) in enumerate(pairs):
+            before, behind = (self._ids(text) for text in (prompt, answer))
+            kept = behind[: max(self._window - len(begin) - len(before), 0)]
+            whole[place] = len(kept) == len(behind) and len(answer) <= self._window * CHARACTERS_PER_TOKEN
+            scored = len(kept) + len(begin) - 1
+            tokens[place] = max(scored, 0), len(before)
+            if scored > 0:
+                windows += [[*begin, *before, *kept], [*begin, *kept]]
+                firsts += [len(before) + 1, 1]
+                owners += [(place, 0), (place, 1)]
+        nats = np.zeros((len(pairs), 2))
+        for window, lost in self._scores(windows, firsts):
+            nats[owners[window]] = lost
+        return nats, tokens, whole
+
+    def _ids(self, text: str) -> list[int]:
+        cut = text[: self._window * CHARACTERS_PER_TOKEN]
+        found: list[int] = self._tokenizer(cut, add_special_tokens=False, verbose=False)["input_ids"]
+        return found
 
     def _cut(self, texts: Sequence[str | None]) -> tuple[list[int], list[list[int]], list[int]]:
         """(which text each window is of, its ids: the start, then at most `window` - 1 tokens; bytes read by text)."""
@@ -118,32 +144,53 @@ class CausalModel:
                     owners.append(place)
         return owners, windows, sizes
 
-    def _scores(self, windows: list[list[int]]) -> Iterator[tuple[int, float]]:
-        """(place of a window, negative log probability of its tokens but the first, in nats), in order of length."""
+    def _scores(self, windows: list[list[int]], firsts: Sequence[int]) -> Iterator[tuple[int, float]]:
+        """(place of a window, negative log probability of its tokens from its first on, in nats), in order of length."""
         import torch
 
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for length, places in self._shapes(windows):
+                rows = max(BATCH_TOKENS[self._device] // length, 1)
+                for begin in range(0, len(places), rows):
+                    yield from self._batch(windows, firsts, places[begin : begin + rows], (rows, length))
+        finally:
+            torch.set_num_threads(threads)
+
+    def _shapes(self, windows: list[list[int]]) -> list[tuple[int, list[int]]]:
+        """(length to which windows are padded, their places), ascending."""
         by_length: dict[int, list[int]] = {}
         for place, ids in enumerate(windows):
             padded = min(-(-len(ids) // LENGTH_STEP) * LENGTH_STEP, max(self._window, len(ids)))
             by_length.setdefault(padded, []).append(place)
-        for length, places in sorted(by_length.items()):
-            rows = max(BATCH_TOKENS[self._device] // length, 1)
-            for begin in range(0, len(places), rows):
-                chosen = places[begin : begin + rows]
-                # what stands behind a token cannot reach it: padding needs no mask
-                tokens = torch.zeros((rows, length), dtype=torch.long)
-                for row in range(rows):
-                    window = windows[chosen[min(row, len(chosen) - 1)]]
-                    tokens[row, : len(window)] = torch.tensor(window)
-                tokens = tokens.to(self._device)
-                with torch.inference_mode():
-                    logits = self._model(input_ids=tokens, use_cache=False).logits
-                    for row, place in enumerate(chosen):
-                        size = len(windows[place])
-                        lost = torch.nn.functional.cross_entropy(
-                            logits[row, : size - 1].float(), tokens[row, 1:size], reduction="sum"
-                        )
-                        yield place, float(lost.double())
+        return sorted(by_length.items())
+
+    def _batch(
+        self, windows: list[list[int]], firsts: Sequence[int], chosen: list[int], shape: tuple[int, int]
+    ) -> Iterator[tuple[int, float]]:
+        import torch
+
+        # what stands behind a token cannot reach it: padding needs no mask
+        tokens = torch.zeros(shape, dtype=torch.long)
+        for row in range(shape[0]):
+            window = windows[chosen[min(row, len(chosen) - 1)]]
+            tokens[row, : len(window)] = torch.tensor(window)
+        tokens = tokens.to(self._device)
+        with torch.inference_mode():
+            logits = self._model(input_ids=tokens, use_cache=False).logits
+            for row, place in enumerate(chosen):
+                first, size = firsts[place], len(windows[place])
+                lost = torch.nn.functional.cross_entropy(
+                    logits[row, first - 1 : size - 1].float(), tokens[row, first:size], reduction="sum"
+                )
+                yield place, float(lost.double())
+
+
+@functools.lru_cache(2)
+def loaded(where: str, model: str | None, device: str, dtype: str, window: int, windows: int) -> CausalModel:
+    """A model by its path or name, loaded once a process. Raises MissingAsset."""
+    return CausalModel(find_model(where, model), device=device, dtype=dtype, window=window, windows=windows)
 
 
 def _load(path: Path) -> tuple[Any, Any]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from curate.ngrams.found import ModelFile
     from curate.ngrams.kenlm_model import KenlmModel
     from curate.ngrams.model import NgramModel
-    from curate.steps.causal_model import CausalModel
 
 TRAIN = "curate train-ngram CORPUS --output DIR, then `model: DIR`"
 
@@ -101,7 +100,9 @@ class Perplexity(Filter):
         text = batch.column("text")
         nats, tokens, size = np.zeros(len(text)), np.zeros(len(text), np.int64), np.ones(len(text), np.int64)
         if self.engine == "transformers":
-            scorer = _causal_model(self.name, self._causal(), self.device, self.dtype, self.window, self.windows)
+            from curate.steps.causal_model import loaded
+
+            scorer = loaded(self.name, self._causal(), self.device, self.dtype, self.window, self.windows)
             nats, tokens, size = scorer.score(text.to_pylist())
         else:
             for lang, file in self._models().items():
@@ -151,10 +152,3 @@ def _rows_of(batch: pa.RecordBatch, lang: str) -> npt.NDArray[Any]:
 @functools.lru_cache(64)
 def _ngram_model(file: ModelFile, kind: Literal["words", "spaces"], normal: bool) -> NgramModel | KenlmModel:
     return file.load(kind, normal=normal)
-
-
-@functools.lru_cache(2)
-def _causal_model(where: str, model: str | None, device: str, dtype: str, window: int, windows: int) -> CausalModel:
-    from curate.steps.causal_model import CausalModel, find_model
-
-    return CausalModel(find_model(where, model), device=device, dtype=dtype, window=window, windows=windows)

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from corpora import curate, manifest, pipeline, run_ok, write_jsonl
+from tiny_llama import saved_llama
 
 from curate.documents import document_batch
 from curate.errors import MissingAsset
@@ -140,25 +141,8 @@ def test_a_pipeline_keeps_what_is_likely_and_follows_its_model(tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama of one layer with a tokenizer of bytes."""
-    import torch
-    from tokenizers import Tokenizer as Backend
-    from tokenizers import decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
     folder = tmp_path_factory.mktemp("tiny")
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Backend(models.BPE({"<s>": 0} | {letter: i + 1 for i, letter in enumerate(letters)}, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="<s>").save_pretrained(folder)
-    torch.manual_seed(1)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    config = LlamaConfig(vocab_size=257, num_key_value_heads=2, max_position_embeddings=256, **shape)
-    model = LlamaForCausalLM(config)
-    for parameter in model.parameters():
-        parameter.data *= 8
-    model.save_pretrained(folder)
+    saved_llama(folder)
     return folder
 
 
