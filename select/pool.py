@@ -9,20 +9,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.conversation import MESSAGES
 from curate.dedup.memory import resolve_here
 from curate.documents import DOCUMENT, document_batch, set_column
 from curate.select.selector import Selector
 
 
-def scored(selector: Selector, texts: pa.Array, signals: Mapping[str, Any] | None = None) -> pa.Table:
-    """Run a selector over (n,) texts.
+def scored(
+    selector: Selector, texts: pa.Array, signals: Mapping[str, Any] | None = None, *, messages: pa.Array | None = None
+) -> pa.Table:
+    """Run a selector over (n,) texts, and the conversations that they render if it reads those.
 
     `signals` has, by name (`step.field`), what the selector reads: (n,) float64, or (n, d) float32 for embeddings.
-    Returns `score`, `rank`, `tokens`, `share` and, with a budget, `chosen` (bool), one row a text, in order.
+    Returns `score`, `rank`, `tokens`, `share`, what else the selector finds and, with a budget, `chosen` (bool), one row a
+    text, in order.
     """
     count = len(texts)
     batch = document_batch([{"row": i, "id": str(i)} for i in range(count)])
     batch = set_column(batch, "text", texts.cast(DOCUMENT.field("text").type))
+    if messages is not None:
+        batch = set_column(batch, "messages", messages.cast(MESSAGES))
     table = pa.table({"row": batch["row"], **dict(selector.collect(batch))})
     held = {name: [np.asarray(values)] for name, values in (signals or {}).items()}
     found = resolve_here(selector, [table], lambda _, rows: texts.take(pa.array(rows)), held)[0].drop_columns("row")

@@ -109,6 +109,10 @@ class Selector(GlobalStep):
         """For each unit a float64 array aligned with the pool's tables: the greater, the better; NaN for no opinion."""
         raise NotImplementedError(type(self).__name__)
 
+    def further(self, state: Any) -> Mapping[str, Scores]:
+        """The columns of `FINDINGS` beyond those of all selectors: name -> (n,), NaN for null."""
+        return {}
+
     def order(self, scores: Scores, keys: Any, pool: Contributions) -> Ranks:
         """Ranks of all documents, from 1, in the order of choice; 0: never chosen."""
         if self.how == "greedy_diverse":
@@ -158,7 +162,8 @@ class Selector(GlobalStep):
     def resolve(self, contributions: Contributions) -> Iterator[pa.Table]:
         """Fit, score, order; one table of `row` and `FINDINGS` a unit."""
         units = [table.select(["row", "key", "size"]) for table in contributions.tables()]
-        scores = list(self.score(self.fit(contributions), contributions))
+        state = self.fit(contributions)
+        scores, further = list(self.score(state, contributions)), self.further(state)
         keys = np.concatenate([unit["key"].to_numpy() for unit in units] or [np.zeros(0, np.uint64)])
         joined = np.concatenate(scores or [np.zeros(0)])
         ranks = self.order(joined, keys, contributions)
@@ -175,6 +180,7 @@ class Selector(GlobalStep):
                     "rank": pa.array(ranks[part], mask=never),
                     "tokens": pa.array(tokens[part], mask=never),
                     "share": pa.array(share[part], mask=never),
+                    **{name: pa.array(values[part], from_pandas=True) for name, values in further.items()},
                 }
             )
 

@@ -40,10 +40,13 @@ PAGE = (
 )
 # what they give is another library's, or that of a model which the user names
 FOREIGN = ("datatrove", "classifier", "perplexity", "ifd", "perplexity_correlations")
+# steps that read conversations
+TALKING = ("instruct_mining",)
 SETTINGS: dict[str, dict[str, Any]] = {
     "datatrove": {"block": "GopherQualityFilter"},
     "choose": {"by": "golden.row"},
     "domain_cap": {"max_documents": 5},
+    "deita": {"complexity": "golden.row", "quality": "golden.row"},
     "decontaminate": {"against": str(Path(__file__).parent / "golden_set.jsonl"), "action": "cut"},
     "ensemble": {"scores": ["golden.row"]},
     "quantiles": {"by": "golden.row"},
@@ -58,9 +61,14 @@ def sample(kind: str) -> pa.RecordBatch:
         return document_batch(
             [{"row": 0, "id": "0", "offset": 0, "content": PAGE, "media_type": "text/html", **place}], raw=True
         )
-    return document_batch(
-        [{"row": i, "id": str(i), "offset": i, "text": text, **place} for i, text in enumerate(TEXTS)]
-    )
+    rows = [{"row": i, "id": str(i), "offset": i, "text": text, **place} for i, text in enumerate(TEXTS)]
+    if kind in TALKING:
+        rows = [{**row, "messages": talk(row["text"])} for row in rows]
+    return document_batch(rows)
+
+
+def talk(answer: Any) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": "Go on:"}, {"role": "assistant", "content": answer}]
 
 
 def output_hash(kind: str) -> str:

@@ -39,6 +39,8 @@ STEPS = {
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
     "embed": ("curate.select.embed", "Embed"),
     "ifd": ("curate.select.ifd", "Ifd"),
+    "instruct_mining": ("curate.select.instruct_mining", "InstructMining"),
+    "deita": ("curate.select.deita", "Deita"),
     "choose": ("curate.select.by_signal", "Choose"),
     "longest_k": ("curate.select.by_signal", "LongestK"),
     "got_d": ("curate.select.got_d", "GotD"),
