@@ -210,7 +210,7 @@ def report(
 def fasttext_scores(texts: Sequence[str], toxic: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """The probabilities of a fastText model with word pairs and n-grams of letters, trained on the texts `seen`."""
     settings = TrainingSettings(word_ngrams=2, char_ngrams=(3, 5), dim=16, epochs=5, rate=0.3, buckets=200_000)
-    lines = [(str(int(toxic[i])), line_of(texts[i], "folded")) for i in np.flatnonzero(seen)]
+    lines = [(str(int(toxic[i])), line_of(texts[i], "folded")) for i in np.flatnonzero(seen).tolist()]
     random.Random(SEED).shuffle(lines)
     with tempfile.TemporaryDirectory() as folder:
         made = FastTextScorer(train(lines, settings, SEED, Path(folder)), "folded")
