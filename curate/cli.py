@@ -357,6 +357,27 @@ def feasibility(
     print(dumps(facts) if json else "\n".join(report(answer, counts)))
 
 
+mining = typer.Typer(no_args_is_help=True, help="Rules for the selector instruct_mining.")
+app.add_typer(mining, name="instruct-mine")
+
+
+@mining.command("fit")
+def fit_mining_rule(
+    runs: Annotated[str, typer.Argument(metavar="RUNS", help="A table of runs: `loss`, and averages of indicators.")],
+    most_p: Annotated[float, typer.Option("--most-p", min=0, max=1, help="Terms with a greater p are dropped.")] = 0.05,
+    json: Annotated[bool, typer.Option("--json", help="Print the fit as JSON.")] = False,
+) -> None:
+    """Fit the rule to losses of models that were trained on sets of instructions."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from curate.select.fit_rule import fit_rule, read_runs, report
+
+    averages, losses, others = read_runs(runs)
+    found = fit_rule(averages, losses, most_p=most_p)
+    print(dumps(asdict(found)) if json else "\n".join(report(found, others)))
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a pipeline file, for editors."""

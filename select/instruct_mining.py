@@ -41,7 +41,8 @@ class InstructMining(Selector):
     R^2 = 0.522; the sign of understandability owes to its going along with naturalness. Their scales differ: never
     compare a loss of one with a loss of the other. `offline` is v1 without its reward, which is the indicator that the
     authors found to matter most: what is left prefers short answers and rare subjects. Of v2 nothing would be left. Both were
-    fitted to averages over sets, with LLaMA and one reward model: for another, refit and give your own `coefficients`.
+    fitted to averages over sets, with LLaMA and one reward model: for another, give your own `coefficients`, as
+    `curate instruct-mine fit` finds them.
 
     Made here, of the conversation's messages: length_in and length_out (bytes over 4 for tokens), mtld of the answers
     (lexical diversity; words, the ratio of types to tokens at least 0.72), and knn, the Euclidean distance of the
