@@ -19,7 +19,7 @@ class Deita(Selector):
 
     A document is taken if its cosine with the nearest one taken is at most `most_similar`, 0.9. Both scores are signals
     that you name, of any scorer; the paper's are two small models that answer with a digit, 1 to 6, whose expectation
-    counts: `curate.select.deita.digit_expectation`. A product of two signals of a whole conversation stands for the paper's
+    counts, as in the step `judge`. A product of two signals of a whole conversation stands for the paper's
     sum over its turns. A document that lacks a score or a vector is never chosen; negative scores are an error, since
     two of them would make a good product. The score is the product.
     """
@@ -49,8 +49,9 @@ class Deita(Selector):
             yield complexity * quality
 
 
-def digit_expectation(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(n, k) logits of the tokens `1` to `k` at the place of the answer -> (n,) sum of d x softmax(logits)_d."""
+def digit_expectation(logits: npt.NDArray[np.float64], first: int = 1) -> npt.NDArray[np.float64]:
+    """(n, k) logits of the tokens `first`, `first` + 1, .. at the place of the answer -> (n,) sum of d x softmax(logits)_d."""
     likely = np.exp(logits - logits.max(axis=1, keepdims=True))
-    expected: npt.NDArray[np.float64] = likely @ np.arange(1, logits.shape[1] + 1) / likely.sum(axis=1)
+    digits = np.arange(first, first + logits.shape[1])
+    expected: npt.NDArray[np.float64] = likely @ digits / likely.sum(axis=1)
     return expected

@@ -39,6 +39,7 @@ STEPS = {
     "exact_dedup": ("curate.dedup.exact", "ExactDedup"),
     "embed": ("curate.select.embed", "Embed"),
     "ifd": ("curate.select.ifd", "Ifd"),
+    "judge": ("curate.select.judge", "Judge"),
     "instruct_mining": ("curate.select.instruct_mining", "InstructMining"),
     "deita": ("curate.select.deita", "Deita"),
     "choose": ("curate.select.by_signal", "Choose"),

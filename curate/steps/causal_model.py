@@ -144,8 +144,38 @@ class CausalModel:
                     owners.append(place)
         return owners, windows, sizes
 
+    def next_logits(self, prompts: Sequence[str], answers: Sequence[str]) -> Floats:
+        """(n, k) logits of each of k answers, of one token each, behind each prompt; NaN for one longer than the window.
+
+        Of an answer that falls into several tokens the last one counts: some tokenizers put a mark before the first.
+        """
+        begin = [] if self._start is None else [self._start]
+        wanted = [self._ids(answer)[-1] for answer in answers]
+        found = np.full((len(prompts), len(answers)), np.nan)
+        windows: list[list[int]] = []
+        owners: list[int] = []
+        for place, prompt in enumerate(prompts):
+            ids = [*begin, *self._ids(prompt)]
+            if len(prompt) <= self._window * CHARACTERS_PER_TOKEN and 0 < len(ids) <= self._window:
+                windows.append(ids)
+                owners.append(place)
+        for place, logits, _ in self._run(windows):
+            found[owners[place]] = logits[len(windows[place]) - 1, wanted].double().cpu().numpy()
+        return found
+
     def _scores(self, windows: list[list[int]], firsts: Sequence[int]) -> Iterator[tuple[int, float]]:
         """(place of a window, negative log probability of its tokens from its first on, in nats), in order of length."""
+        import torch
+
+        for place, logits, tokens in self._run(windows):
+            first, size = firsts[place], len(windows[place])
+            lost = torch.nn.functional.cross_entropy(
+                logits[first - 1 : size - 1].float(), tokens[first:size], reduction="sum"
+            )
+            yield place, float(lost.double())
+
+    def _run(self, windows: list[list[int]]) -> Iterator[tuple[int, Any, Any]]:
+        """(place of a window, logits (tokens, vocabulary) of the padded window, its tokens), in order of length."""
         import torch
 
         threads = torch.get_num_threads()
@@ -154,7 +184,9 @@ class CausalModel:
             for length, places in self._shapes(windows):
                 rows = max(BATCH_TOKENS[self._device] // length, 1)
                 for begin in range(0, len(places), rows):
-                    yield from self._batch(windows, firsts, places[begin : begin + rows], (rows, length))
+                    chosen = places[begin : begin + rows]
+                    logits, tokens = self._batch([windows[place] for place in chosen], rows, length)
+                    yield from zip(chosen, logits, tokens, strict=False)
         finally:
             torch.set_num_threads(threads)
 
@@ -166,25 +198,18 @@ class CausalModel:
             by_length.setdefault(padded, []).append(place)
         return sorted(by_length.items())
 
-    def _batch(
-        self, windows: list[list[int]], firsts: Sequence[int], chosen: list[int], shape: tuple[int, int]
-    ) -> Iterator[tuple[int, float]]:
+    def _batch(self, windows: list[list[int]], rows: int, length: int) -> tuple[Any, Any]:
+        """(logits, tokens) of windows, and of copies of the last where they are fewer than `rows`."""
         import torch
 
         # what stands behind a token cannot reach it: padding needs no mask
-        tokens = torch.zeros(shape, dtype=torch.long)
-        for row in range(shape[0]):
-            window = windows[chosen[min(row, len(chosen) - 1)]]
+        tokens = torch.zeros((rows, length), dtype=torch.long)
+        for row in range(rows):
+            window = windows[min(row, len(windows) - 1)]
             tokens[row, : len(window)] = torch.tensor(window)
         tokens = tokens.to(self._device)
         with torch.inference_mode():
-            logits = self._model(input_ids=tokens, use_cache=False).logits
-            for row, place in enumerate(chosen):
-                first, size = firsts[place], len(windows[place])
-                lost = torch.nn.functional.cross_entropy(
-                    logits[row, first - 1 : size - 1].float(), tokens[row, first:size], reduction="sum"
-                )
-                yield place, float(lost.double())
+            return self._model(input_ids=tokens, use_cache=False).logits, tokens
 
 
 @functools.lru_cache(2)

@@ -121,3 +121,8 @@ def test_a_pipeline_drops_what_misleads_and_chooses_the_hardest(tmp_path: Path) 
     assert set(ledger.filter(pl.col("fate") == "kept")["id"]) == set(hardest)
     shown = curate("explain", tmp_path / "out", hardest[0]).stdout
     assert "loss_ratio" in shown
+
+
+def test_a_batch_without_a_conversation(tiny: Path) -> None:
+    (alone,) = scored([None], model=str(tiny))
+    assert alone["tokens"] == 0 and "chat: auto" in alone["error"] and scored([], model=str(tiny)) == []
