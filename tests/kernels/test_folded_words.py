@@ -14,10 +14,13 @@ from curate.kernels.folded_words import FoldedWords, folded_words
 from curate.text import buffers
 
 APOSTROPHES = "’‘ʼ＇"
-UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI", "LAO ", "KHMER", "MYANMAR", "BOPOMOFO")
+UNSPACED = (
+    "CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "IDEOGRAPHIC ITERATION", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA",
+    "THAI", "LAO ", "KHMER", "MYANMAR", "BOPOMOFO",
+)  # fmt: skip
 pieces = st.sampled_from(
     ["a", "B", "é", "e\u0301", "ﬁ", "Ａ", "ß", "'", "’", ".", ",", "1", "20", " ", "\n", "-", "_", "中", "文", "が", "か\u3099",
-     "ไ", "ม่", "हि", "न्दी", "\u200b", "\u00ad", "½", "…", "İ", "Σ", "ς", "ʼ", "한", "𝐀", "🙂"]
+     "ไ", "ม่", "हि", "न्दी", "\u200b", "\u00ad", "½", "…", "İ", "Σ", "ς", "ʼ", "한", "𝐀", "🙂", "ｦ", "ｶ", "々", "豈"]
 )  # fmt: skip
 texts = st.lists(st.lists(pieces, max_size=20).map("".join) | st.text(max_size=30), max_size=5)
 
