@@ -1,6 +1,6 @@
 """What little changes cost against the full run: one threshold, one per cent more input, nothing.
 
-    python -m benchmarks.changes [--quick]
+    python -m benchmarks.changes [--quick] [--copies 12]
 
 On real pages as WARC (copies of the file are told apart by their path, so that the store cannot share them), all cores,
 whole processes. Net of an empty run (everything from the store, nothing changed), which is start-up. The ratio is the
@@ -32,10 +32,12 @@ def curate(recipe: Path, *options: str) -> float:
 
 
 def main() -> None:
-    options = parser(__doc__).parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--copies", type=int, default=12, help="of the file of 2,500 pages")
+    options = arguments.parse_args()
     pages = shared_file("corpus/debian_pages.warc.gz").read_bytes()
     table = pq.read_table(shared_file("corpus/debian_docs.parquet"))
-    copies = 2 if options.quick else 12
+    copies = 2 if options.quick else options.copies
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in").mkdir()

@@ -145,8 +145,10 @@ def twin(url: str, *, strip_www: bool = False, keep_slash: bool = False) -> str:
             host, colon, port = authority.partition(":")
             port = colon + port
         host = host.rstrip(".")
-        while strip_www and re.match(r"www\.[^.]*\..*|www\..+\.", _low(host), re.DOTALL):
-            host = host[4:]
+        while host[:1] and (
+            host[0] <= " " or strip_www and re.match(r"www\.[^.]*\..*|www\..+\.", _low(host), re.DOTALL)
+        ):
+            host = host[1 if host[0] <= " " else 4 :]
         host = _low(host)
         if re.fullmatch(":[0-9]*", port):
             port = re.sub("^:0+(?=[0-9])", ":", port)
@@ -182,6 +184,7 @@ def test_pieces_equal_the_twin(urls: list[str], strip_www: bool, keep_slash: boo
 @given(st.one_of(st.text(st.characters(codec="utf-8")), st.lists(st.sampled_from(PIECES), max_size=14).map("".join)))
 @example("@http://x")
 @example(".//a")
+@example("@\x080")
 def test_any_text_has_one_form(url: str) -> None:
     once = canonical(url)
     assert once == twin(url)

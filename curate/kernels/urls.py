@@ -178,8 +178,9 @@ def _authority(
     last = behind
     while last > at and clean[last - 1] == ord("."):
         last -= 1
-    while options & STRIP_WWW and _is_www(clean, at, last):
-        at += 4
+    # what is stripped from the start of an address must not stand at the start of its host either
+    while at < last and (clean[at] <= 0x20 or (options & STRIP_WWW and _is_www(clean, at, last))):
+        at += 1 if clean[at] <= 0x20 else 4
     scheme_end = size
     start = size
     size = _lowered(clean, at, last, out, size)

@@ -24,6 +24,7 @@ class CanonicalUrl(Step):
     """
 
     kind: ClassVar[str] = "canonical_url"
+    version: ClassVar[int] = 2
     source: ClassVar[str] = (
         "RFC 3986, section 6; WHATWG URL standard; publicsuffix.org; the list of parameters is our own"
     )

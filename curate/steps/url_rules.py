@@ -38,7 +38,7 @@ class UrlRules(Filter):
     """
 
     kind: ClassVar[str] = "url_rules"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source: ClassVar[str] = (
         "RefinedWeb (arXiv 2306.01116, appendix G.1) and DCLM (arXiv 2406.11794); the word lists are our own"
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from icu4py.breakers import WordBreaker
 
 from curate.kernels import segments
-from curate.kernels.segments import MARK_RANGES, UNSPACED_RANGES, segmented
+from curate.kernels.segments import UNSPACED_RANGES, segmented
 from curate.kernels.words import split_words, words_of
 from curate.steps import step_class
 from curate.text import buffers
@@ -49,7 +49,11 @@ def ranges(text: str) -> str:
     return "".join(f"{chr(int(low, 16))}-{chr(int(high or low, 16))}" for low, _, high in parts)
 
 
-NEEDED = re.compile(f"[{ranges(UNSPACED_RANGES)}]|[{ranges(MARK_RANGES)}](?=.)", re.DOTALL)
+# behind dandas and Arabic marks only what is beyond ASCII begins a word: `1۔2` stays whole
+NEEDED = re.compile(
+    f"[{ranges(UNSPACED_RANGES)}]|[{ranges('3002 FF01 FF1F')}](?=.)|[{ranges('61F 6D4 964-965')}](?=[^\x00-\x7f])",
+    re.DOTALL,
+)
 PIECES = [
     "中文",
     "好",
