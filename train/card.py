@@ -21,7 +21,7 @@ def model_card(settings: TrainSettings, state: Mapping[str, Any], sets: Sequence
     ]
     best = state["best"]
     held_out = [
-        f"| {name} | {entry['loss']:.4f} | {entry.get('bits_per_byte', float('nan')):.4f} |"
+        f"| {name} | {entry['loss']:.4f} | {_figure(entry.get('bits_per_byte'))} |"
         for name, entry in (best.get("held_out") or {}).items()
     ]
     data = [
@@ -52,3 +52,7 @@ def model_card(settings: TrainSettings, state: Mapping[str, Any], sets: Sequence
         lines += held_out
     versions = ", ".join(f"{name} {version}" for name, version in state["versions"].items())
     return "\n".join([*lines, "", f"Made with {versions}.", ""])
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"

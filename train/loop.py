@@ -86,9 +86,10 @@ def train(settings: TrainSettings, parallel: Parallel) -> Path:
                     run.metrics.report(run.step, found, tokens=tokens, seconds=seconds, world=parallel.world)
                 begun, tokens = time.monotonic(), 0
             if run.evaluation and settings.evaluate and _due(run, settings.evaluate.every):
-                evaluate(run, run.evaluation)
+                evaluate(run)
                 begun, tokens = time.monotonic(), 0
-            if _due(run, settings.checkpoint.every) or stop:
+            # the best model is kept whether or not its step is one of a checkpoint
+            if _due(run, settings.checkpoint.every) or stop or run.best.get("step") == run.step:
                 save(run)
                 begun, tokens = time.monotonic(), 0
             if stop and run.step < settings.steps:
@@ -158,9 +159,9 @@ def _due(run: Run, every: int) -> bool:
     return run.step % every == 0 or run.step == run.settings.steps
 
 
-def evaluate(run: Run, evaluation: Evaluation) -> None:
+def evaluate(run: Run) -> None:
     """Held-out figures; the best so far is remembered."""
-    found = run.held_out = evaluation.run(run.wrapped, run.objective, run.parallel)
+    found = run.held_out = evaluation_of(run)
     if run.metrics:
         run.metrics.evaluation(run.step, found)
     loss = found.get("all", next(iter(found.values())))["loss"]
@@ -172,7 +173,6 @@ def mix(run: Run) -> None:
     """Ask the mixture for its weights from this step on; the same on every process."""
     held_out = None
     if run.mixture.needs_losses(run.step):
-        assert run.evaluation is not None
         held_out = evaluation_of(run)
     weights = run.mixture.weights(run.step, held_out)
     if weights != run.loader.weights:
@@ -205,7 +205,6 @@ def save(run: Run) -> None:
             output, state, model=run.objective.model, weights=weights, optimizer=optimizer,
             tokenizer=tokenizer if tokenizer.is_dir() else None, card=model_card(settings, state, run.sets),
         )  # fmt: skip
-        # the best is kept if it was saved: evaluations and checkpoints need not coincide
         checkpoint.clean(output, keep=settings.checkpoint.keep, best=run.best.get("step"))
     run.parallel.wait()
 

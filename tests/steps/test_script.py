@@ -68,7 +68,8 @@ def test_counts(texts: list[str], most: int) -> None:
 @given(st.lists(st.binary(max_size=20), max_size=5))
 def test_any_bytes(parts: list[bytes]) -> None:
     offsets = np.cumsum([0, *map(len, parts)]).astype(np.int32)
-    script_counts(np.frombuffer(b"".join(parts), np.uint8), offsets)
+    counts = script_counts(np.frombuffer(b"".join(parts), np.uint8), offsets)
+    assert [sum(row) <= len(part) for row, part in zip(counts.tolist(), parts, strict=True)] == [True] * len(parts)
 
 
 def test_the_table_agrees_with_the_script_property() -> None:

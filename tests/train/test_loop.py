@@ -201,6 +201,8 @@ def test_a_checkpoint_loads_with_transformers(data: Path, tmp_path: Path) -> Non
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     ids = torch.arange(20)[None]
     assert model(input_ids=ids).logits.shape == (1, 20, 256)
+    # evaluations stand at 5, 10 and 12, checkpoints at 6 and 12: the best is there all the same
+    assert state_of(checkpoints(tmp_path)[-1])["best"]["step"] in [state_of(p)["step"] for p in checkpoints(tmp_path)]
     assert state_of(checkpoints(tmp_path)[-1])["step"] == 12 and load_optimizer(checkpoints(tmp_path)[-1])["state"]
     card = (tmp_path / "model" / "README.md").read_text()
     assert "| web |" in card and state_of(checkpoints(tmp_path)[-1])["data"][0]["hash"] in card
