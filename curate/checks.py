@@ -35,6 +35,7 @@ def check(pipeline: Pipeline, known: Sequence[Problem] = (), *, any_output: bool
         *_order(pipeline),
         *_columns(pipeline),
         *_assets(pipeline),
+        *_training(pipeline),
         *([] if any_output or any(" output" in problem.where for problem in known) else _output(pipeline)),
     ]
     files: list[InputFile] = []
@@ -178,6 +179,17 @@ def _assets(pipeline: Pipeline) -> list[Problem]:
             found = [(f"{p.where}: {p.what}" if p.where else p.what, p.hint) for p in error.problems]
             problems += [Problem(_where(pipeline, i), what, hint) for what, hint in found]
     return problems
+
+
+def _training(pipeline: Pipeline) -> list[Problem]:
+    """What is wrong with `train:` whatever the tokens will be."""
+    if pipeline.train is None:
+        return []
+    from curate.train.checks import setting_problems
+    from curate.train.start import place_of
+
+    tokens = pipeline.output.tokens
+    return setting_problems(pipeline.train, place_of(pipeline), held_out=bool(tokens and tokens.held_out))
 
 
 def _output(pipeline: Pipeline) -> list[Problem]:

@@ -275,6 +275,9 @@ def tokenize(
         str, typer.Option(help="With --chat: auto, tokenizer, chatml, plain, or a file of a Jinja template.")
     ] = "auto",
     answers: Annotated[str, typer.Option(help="With --chat: all or last.")] = "all",
+    held_out: Annotated[
+        str, typer.Option("--held-out", metavar="P%", help="Keep a share of the documents apart, in DIR/held_out.")
+    ] = "0%",
     workers: WorkersOption = None,
 ) -> None:
     """Turn documents or conversations into token ids on disk, for training."""
@@ -282,7 +285,7 @@ def tokenize(
 
     tokenize_shards(
         shards, output, tokenizer=tokenizer, by=by, text=text, eos=eos, chat=chat, template=template, answers=answers,
-        workers=workers,
+        held_out=held_out, workers=workers,
     )  # fmt: skip
 
 
@@ -313,7 +316,7 @@ def _tokenizers() -> None:
 
 @app.command()
 def train(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A training file.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A training file, or a pipeline file with `train:`.")],
     output: Annotated[str | None, typer.Option("--output", help="Write to this folder instead of the file's.")] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: optimizer.lr=3e-4")

@@ -14,11 +14,14 @@ from curate.errors import ConfigError, Problem
 from curate.settings import ExecutorSettings, InputEntry, Output
 from curate.steps import STEPS, step_class
 from curate.steps.step import Step
+from curate.train.settings import TrainSettings
 from curate.yaml_source import Path as Key
 from curate.yaml_source import Source, nearest, parse, parse_value
 
 Settings = TypeVar("Settings", bound=BaseModel)
-TOP_LEVEL = ("name", "seed", "inputs", "steps", "output", "executor")
+TOP_LEVEL = ("name", "seed", "inputs", "steps", "output", "executor", "train")
+# what a training within a pipeline has of the pipeline
+GIVEN = ("data", "output")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Pipeline:
     source: Source = field(compare=False, repr=False)
     #: where each of `steps` stands in the file's list
     places: tuple[int, ...] = ()
+    #: the training that follows, as it stands in the file; `curate.train.start.training_of` puts it in its place
+    train: TrainSettings | None = None
 
     @property
     def folder_out(self) -> Path:
@@ -88,15 +93,26 @@ def read(file: str, overrides: Overrides) -> tuple[Pipeline, list[Problem]]:
     return _build(source, path.parent, input_folder, problems), problems
 
 
+def is_pipeline(file: str) -> bool:
+    """Whether a YAML file is a pipeline file, by its keys. Raises ConfigError if it cannot be read."""
+    data = _parsed(file, "name a YAML file").data
+    return isinstance(data, dict) and "inputs" in data
+
+
 def read_settings(cls: type[Settings], file: str, overrides: Sequence[str] = ()) -> Settings:
     """A YAML file that holds the settings of one model, `KEY=VALUE` put over them. Raises ConfigError with every problem."""
+    return read_with_places(cls, file, overrides)[0]
+
+
+def read_with_places(cls: type[Settings], file: str, overrides: Sequence[str] = ()) -> tuple[Settings, Source]:
+    """As `read_settings`, with the file's places for problems that are found later."""
     source = _parsed(file, "name a YAML file")
     problems: list[Problem] = []
     _set_all(source.data, overrides, problems)
     made: Settings | None = _model(cls, source.data, (), source, problems)
     if made is None or problems:
         raise ConfigError(problems)
-    return made
+    return made, source
 
 
 def _parsed(file: str, hint: str) -> Source:
@@ -132,11 +148,37 @@ def _build(source: Source, folder: Path, input_folder: Path, problems: list[Prob
     if not isinstance(seed, int) or isinstance(seed, bool):
         problems.append(Problem(source.where(("seed",)), f"expected a whole number, got {seed!r}"))
     _unique(source, "inputs", [entry and entry.name for entry in entries], problems)
+    train = _training(source, checked, problems)
     # what is wrong is told; defaults in its place let the rest be checked
     checked, executor = checked or Output(path="."), executor or ExecutorSettings()
     kept = tuple(entry for entry in entries if entry), tuple(step for step in steps if step)
     places = tuple(i for i, step in enumerate(steps) if step)
-    return Pipeline(str(name), seed, *kept, checked, executor, source.name, folder, input_folder, source, places)
+    return Pipeline(str(name), seed, *kept, checked, executor, source.name, folder, input_folder, source, places, train)
+
+
+def _training(source: Source, output: Output | None, problems: list[Problem]) -> TrainSettings | None:
+    """`train:`, with the pipeline's name and seed unless it has its own, and the run's tokens as its data."""
+    if "train" not in source.data:
+        return None
+    given = source.data["train"]
+    for key in GIVEN if isinstance(given, dict) else ():
+        if key in given:
+            what = f"`{key}` of a training within a pipeline is the run's own"
+            problems.append(
+                Problem(source.where(("train", key), key=True), what, "leave it out, or write a training file")
+            )
+    if output is not None and output.tokens is None:
+        what = "there are no tokens to train on"
+        hint = "output: {path: ..., tokens: {tokenizer: {train: {vocabulary: 32000}}}}"
+        problems.append(Problem(source.where(("train",), key=True), what, hint))
+    name, seed = source.data.get("name"), source.data.get("seed", 0)
+    # where these are wrong it is told at their own place
+    own: dict[str, Any] = {"name": name if isinstance(name, str) and re.fullmatch(r"[\w.-]+", name) else "run"}
+    own |= {"seed": seed if isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 else 0}
+    own |= dict.fromkeys(GIVEN, "run")
+    data = own | {key: value for key, value in given.items() if key not in GIVEN} if isinstance(given, dict) else given
+    made: TrainSettings | None = _model(TrainSettings, data, ("train",), source, problems)
+    return made
 
 
 def _list(source: Source, key: str, problems: list[Problem]) -> list[Any]:

@@ -63,30 +63,45 @@ def run_file(file: str, overrides: Overrides, *, sample: str | None, force: bool
     pipeline, files = prepare(file, overrides, force=force)
     workers = workers_within(pipeline.executor)
     if pipeline.output.tokens:
-        from curate.train.commands import tokens_settings
+        from curate.train.commands import check_tokens
 
-        tokens_settings(pipeline.output.tokens, pipeline.folder)  # a tokenizer that is missing is told before any work
+        check_tokens(pipeline.output.tokens, pipeline.folder)  # a tokenizer that is missing is told before any work
     live = sys.stderr.isatty() and not as_json
     progress = JsonProgress() if as_json else LiveProgress() if live else Progress()
     store = pipeline.folder_out / ".store"
     store.mkdir(parents=True, exist_ok=True)
-    with _lock(store), progress:
-        if force:
-            _forget(store)
-        sweep(store)
-        if workers < pipeline.executor.workers:
-            progress.note(f"--memory has room for {workers} of {pipeline.executor.workers} workers")
-        write_json(store / "pipeline.json", {"name": pipeline.name, "file": os.path.abspath(pipeline.file)})
-        plan = make_plan(pipeline, open_files(files, store), chosen)
-        published = _run(plan, workers, progress)
-        if pipeline.output.tokens:
-            from curate.train.commands import tokenize_run
+    with _lock(store):
+        with progress:
+            if force:
+                _forget(store)
+            sweep(store)
+            if workers < pipeline.executor.workers:
+                progress.note(f"--memory has room for {workers} of {pipeline.executor.workers} workers")
+            write_json(store / "pipeline.json", {"name": pipeline.name, "file": os.path.abspath(pipeline.file)})
+            plan = make_plan(pipeline, open_files(files, store), chosen)
+            published = _run(plan, workers, progress)
+            if pipeline.output.tokens:
+                from curate.train.commands import tokenize_run
 
-            tokenize_run(pipeline.output.tokens, pipeline.folder, pipeline.folder_out, workers, progress.note)
+                tokenize_run(pipeline.output.tokens, pipeline.folder, pipeline.folder_out, workers, progress.note)
+        if not as_json:
+            print("\n".join(_summary(plan, published)), flush=True)
+        trained = _train(pipeline, force, as_json)
     if as_json:
-        print(json.dumps(_result(plan, published)))
-    else:
-        print("\n".join(_summary(plan, published)))
+        print(json.dumps(_result(plan, published) | ({"train": trained} if trained else {})))
+
+
+def _train(pipeline: Pipeline, force: bool, as_json: bool) -> dict[str, Any] | None:
+    """The training that follows, if the file asks for one; what it prints goes to standard error beside a JSON result."""
+    if pipeline.train is None:
+        return None
+    from curate.train.start import place_of, train_run, training_of
+
+    settings = training_of(pipeline)
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        last = train_run(settings, place_of(pipeline), force=force)
+    state = read_json(last / "state.json")
+    return {"folder": settings.output, "step": state["step"], "held_out": state["held_out"], "data": state["data"]}
 
 
 def _forget(store: Path) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from curate.config import GIVEN
 from curate.errors import ConfigError, Problem
 from curate.settings import ExecutorSettings, InputEntry, Output
 from curate.steps import STEPS, step_class
 from curate.steps.bounds import Bound, brief
 from curate.steps.step import Step
+from curate.train.settings import TrainSettings
 from curate.yaml_source import nearest
 
 
@@ -60,6 +62,16 @@ def _default(info: Any) -> str:
     return "none" if value is None or value == "" else str(value)
 
 
+def _training(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of `train:`: a training file's, less what is the pipeline's own."""
+    part = TrainSettings.model_json_schema(by_alias=True)
+    definitions |= part.pop("$defs", {})
+    for key in GIVEN:
+        part["properties"].pop(key)
+    part["required"] = [key for key in part["required"] if key not in (*GIVEN, "name")]
+    return part
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a pipeline file."""
     definitions: dict[str, Any] = {"Bound": Bound.model_json_schema()}
@@ -75,6 +87,7 @@ def json_schema() -> dict[str, Any]:
         part = model.model_json_schema()
         definitions |= part.pop("$defs", {})
         definitions[title] = part
+    definitions["train"] = _training(definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "curate pipeline",
@@ -88,6 +101,7 @@ def json_schema() -> dict[str, Any]:
             "steps": {"type": "array", "minItems": 1, "items": {"anyOf": steps}},
             "output": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/output"}]},
             "executor": {"$ref": "#/$defs/executor"},
+            "train": {"$ref": "#/$defs/train"},
         },
         "$defs": definitions,
     }

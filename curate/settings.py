@@ -6,7 +6,7 @@ import os
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 
@@ -89,10 +89,35 @@ class InputEntry(_Strict):
         return [self.split] if isinstance(self.split, str) else self.split or []
 
 
+class TokenizerTraining(_Strict):
+    """A byte-level BPE of the kept documents, in `tokenizer/`; made anew when they change. See `curate tokenizer train`."""
+
+    vocabulary: int = Field(32000, ge=260, description="how many tokens, special ones with them")
+    special: list[str] = Field([], description="more special tokens")
+    size: Size = Field(1 << 30, alias="bytes", description="of a larger corpus, each shard gives its head")
+
+
+class NewTokenizer(_Strict):
+    """A tokenizer that the run trains."""
+
+    train: TokenizerTraining
+
+
+def _kind_of_tokenizer(value: Any) -> str:
+    return "named" if isinstance(value, str) else "new"
+
+
 class TokensOutput(_Strict):
     """Token ids of the kept documents in `tokens/`, for training; see `curate tokenize`."""
 
-    tokenizer: str = Field(description="tokenizer.json, a folder, or a name of the hub's cache; relative to the file")
+    tokenizer: Annotated[
+        Annotated[str, Tag("named")] | Annotated[NewTokenizer, Tag("new")], Discriminator(_kind_of_tokenizer)
+    ] = Field(
+        description="tokenizer.json, a folder, or a name of the hub's cache, relative to the file; or `train: {vocabulary: N}`"
+    )
+    held_out: Share = Field(
+        0.0, description="this share of the documents, chosen by their text, goes to `tokens/held_out` for evaluation"
+    )
     by: str = Field("source", description="what the mixture weighs: a column, a signal, metadata.KEY")
     eos: str | None = Field(None, description="the token that ends a document; the tokenizer's own if absent")
     chat: bool = Field(False, description="conversations: the loss is of the answers")

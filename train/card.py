@@ -25,9 +25,7 @@ def model_card(settings: TrainSettings, state: Mapping[str, Any], sets: Sequence
         for name, entry in (best.get("held_out") or {}).items()
     ]
     data = [
-        f"- `{found.hash}` (tokenizer {found.manifest['tokenizer']['name']}"
-        + (f", pipeline {found.manifest['pipeline']}" if found.manifest.get("pipeline") else "")
-        + ")"
+        "; ".join([f"- `{found.hash}`, tokenizer {found.manifest['tokenizer']['name']}", *map(_run, found.runs)])
         for found in sets
     ]
     weights = state["loader"].get("history") or []
@@ -52,6 +50,10 @@ def model_card(settings: TrainSettings, state: Mapping[str, Any], sets: Sequence
         lines += held_out
     versions = ", ".join(f"{name} {version}" for name, version in state["versions"].items())
     return "\n".join([*lines, "", f"Made with {versions}.", ""])
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    return f"version {run['version']} of the pipeline {run['name']} (fingerprint `{run['fingerprint']}`, content `{run['content']}`)"
 
 
 def _figure(value: float | None) -> str:

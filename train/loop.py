@@ -197,7 +197,7 @@ def save(run: Run) -> None:
         state = {
             "step": run.step, "loader": run.loader.state(), "guard": run.guard.state(), "best": run.best,
             "held_out": run.held_out, "mixture": run.mixture.state(),
-            "settings": settings.bound(), "data": [{"folder": str(s.folder), "hash": s.hash} for s in run.sets],
+            "settings": settings.bound(), "data": [{"folder": str(s.folder), "hash": s.hash, "runs": s.runs} for s in run.sets],
             "tokens": run.loader.report(), "versions": _versions(),
         }  # fmt: skip
         tokenizer = run.sets[0].folder / TOKENIZER
@@ -233,7 +233,7 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
     log = StepLog(output, parallel, step)
     options = settings.evaluate
     evaluation = None
-    if options:
+    if options and options.data:
         evaluation = open_evaluation(
             options.data, documents=options.documents, context=settings.context, rows=settings.micro_rows
         )
@@ -242,7 +242,9 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
         trained, size = parameters(model)
         flops = 6 * size + 12 * model.config.num_hidden_layers * model.config.hidden_size * settings.context
         metrics = Metrics(output, settings, step, flops, parallel.device)
-        begun = f"goes on after step {step}" if state else "begins"
+        begun = (
+            "begins" if not state else f"goes on after step {step}" if step < settings.steps else "has all its steps"
+        )
         data = sum(int(s.manifest["tokens"]) for s in sets)
         wanted = settings.steps * settings.rows * settings.context
         print(
@@ -264,7 +266,7 @@ def _method(settings: TrainSettings, parallel: Parallel, sets: list[TokenSet]) -
     for opened in sets:
         for name, held in opened.sources.items():
             tokens[name] = tokens.get(name, 0) + held["tokens"]
-    targets = sorted(TokenSet.open(settings.evaluate.data).sources) if settings.evaluate else []
+    targets = sorted(TokenSet.open(settings.held_out).sources) if settings.held_out else []
     given = dict(settings.mixture)
     options = graph_of(given)
     if options:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from curate.settings import Share, parse_size
+from curate.train.token_set import HELD_OUT
 
 Count = Annotated[int, BeforeValidator(parse_size), Field(ge=1)]
 
@@ -77,7 +78,10 @@ class ScheduleSettings(_Strict):
 class EvaluateSettings(_Strict):
     """Held-out loss and bits per byte, by source."""
 
-    data: str = Field(description="a folder of `curate tokenize` with documents that are not trained on")
+    data: str | None = Field(
+        None,
+        description="a folder of `curate tokenize` with documents that are not trained on; `held_out` of the first of `data`",
+    )
     every: Count = Field(100, description="steps")
     documents: Count = Field(256, description="the first so many of each source")
 
@@ -140,6 +144,19 @@ class TrainSettings(_Strict):
         """`data` as a list."""
         return [self.data] if isinstance(self.data, str) else self.data
 
+    @property
+    def held_out(self) -> str | None:
+        """The folder of held-out documents, if there is one."""
+        return self.evaluate.data if self.evaluate else None
+
+    def with_held_out(self) -> Self:
+        """With `evaluate.data` as it is by default: what was held out of the first set."""
+        if self.evaluate is None or self.evaluate.data is not None:
+            return self
+        folder = Path(self.data_folders[0]) / HELD_OUT
+        update = {"data": str(folder) if folder.exists() else None}
+        return self.model_copy(update={"evaluate": self.evaluate.model_copy(update=update)})
+
     def bound(self) -> dict[str, Any]:
         """What a checkpoint holds the run to: the settings less those of `FREE`, as JSON has them."""
         return {key: value for key, value in self.model_dump(mode="json").items() if key not in self.FREE}
@@ -150,7 +167,9 @@ class TrainSettings(_Strict):
         def place(path: str) -> str:
             return str(folder / path)
 
-        evaluate = self.evaluate and self.evaluate.model_copy(update={"data": place(self.evaluate.data)})
+        evaluate = self.evaluate
+        if evaluate and evaluate.data:
+            evaluate = evaluate.model_copy(update={"data": place(evaluate.data)})
         start = self.model.start
         found = place(start) if start and (folder / start).exists() else start
         model = self.model.model_copy(update={"start": found})

@@ -1,4 +1,4 @@
-"""`curate train FILE`: read the settings, take the folder, train."""
+"""`curate train FILE`, and `train:` of a pipeline file: read the settings, take the folder, train."""
 
 from __future__ import annotations
 
@@ -6,42 +6,80 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from curate.config import read_settings
-from curate.errors import ConfigError, CurateError, MissingAsset, Problem
+from curate.config import Overrides, Pipeline, is_pipeline, load, read_with_places
+from curate.errors import ConfigError, MissingAsset, Problem
+from curate.train.checks import Where, data_problems, setting_problems
 from curate.train.settings import TrainSettings
+from curate.train.token_set import TOKENS
 
 INSTALL = "pip install 'curate[train]'"
 KEPT = ("checkpoints", "steps", "metrics.jsonl", "model", "graph")
+#: where a pipeline's own training stands in its output folder
+TRAINING = "train"
 
 
 def train_file(file: str, *, output: str | None, settings: Sequence[str], force: bool) -> None:
     """Train, or go on training; says where the model is. Raises ConfigError with all that is wrong, before any work."""
-    read = read_settings(TrainSettings, file, overrides=settings).placed(Path(file).parent)
-    if output is not None:
-        read = read.model_copy(update={"output": output})
+    chosen, where = read_training(file, output=output, settings=settings)
+    train_run(chosen, where, force=force)
+
+
+def read_training(file: str, *, output: str | None, settings: Sequence[str]) -> tuple[TrainSettings, Where]:
+    """The settings of a training file, or of `train:` in a pipeline file, and where they stand. Raises ConfigError."""
+    if is_pipeline(file):
+        pipeline = load(file, Overrides(settings=tuple(settings)))
+        chosen, where = training_of(pipeline), place_of(pipeline)
+    else:
+        made, source = read_with_places(TrainSettings, file, settings)
+        chosen, where = made.placed(Path(file).parent).with_held_out(), source.where
+    return (chosen if output is None else chosen.model_copy(update={"output": output})), where
+
+
+def training_of(pipeline: Pipeline) -> TrainSettings:
+    """The training of a pipeline: on its own tokens, in the folder `train` of its output. Raises ConfigError."""
+    if pipeline.train is None:
+        raise ConfigError(
+            [Problem(pipeline.file, "is a pipeline file without `train:`", "add one, or a training file")]
+        )
+    folder = pipeline.folder_out
+    own = {"data": [str(folder / TOKENS)], "output": str(folder / TRAINING)}
+    return pipeline.train.placed(pipeline.folder).model_copy(update=own).with_held_out()
+
+
+def place_of(pipeline: Pipeline) -> Where:
+    """Where a setting of `train:` stands in the file."""
+    return lambda key: pipeline.source.where(("train", *key))
+
+
+def train_run(settings: TrainSettings, where: Where, *, force: bool = False) -> Path:
+    """Train, or go on; the folder of the last checkpoint. Raises ConfigError with all that is wrong, before any work."""
     try:
         from transformers.utils import logging
 
         from curate.train.loop import train
         from curate.train.parallel import Parallel
     except ImportError as error:
-        raise MissingAsset(file, f"training needs the package {error.name}", INSTALL) from error
-    _check(read, file)
+        raise MissingAsset(settings.name, f"training needs the package {error.name}", INSTALL) from error
+    problems = [*setting_problems(settings, where, held_out=False), *data_problems(settings, where)]
+    if problems:
+        raise ConfigError(problems)
     # its bars stand between the lines of progress
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = Path(read.output)
-    with Parallel(read) as parallel:
+    folder = Path(settings.output)
+    with Parallel(settings) as parallel:
         if parallel.first:
             if force:
                 _forget(folder)
             folder.mkdir(parents=True, exist_ok=True)
         parallel.wait()
-        last = train(read, parallel)
+        last = train(settings, parallel)
         if parallel.first:
             print(
-                f"\ntrained {read.steps:,} steps\n\n  model    {folder}/model    loads with transformers\n"
-                f"  metrics  {folder}/metrics.jsonl\n  state    {last}\n\nnext:\n  curate trace {folder} --step {read.steps - 1}"
+                f"\ntrained {settings.steps:,} steps\n\n  model    {folder}/model    loads with transformers\n"
+                f"  metrics  {folder}/metrics.jsonl\n  state    {last}\n\n"
+                f"next:\n  curate trace {folder} --step {settings.steps - 1}"
             )
+    return last
 
 
 def _forget(folder: Path) -> None:
@@ -52,39 +90,3 @@ def _forget(folder: Path) -> None:
             path.unlink()
         elif path.is_dir():
             shutil.rmtree(path)
-
-
-def _check(settings: TrainSettings, file: str) -> None:
-    """Mistakes that the types do not show, all at once."""
-    from curate.train.mixture import make_method
-    from curate.train.models import PRESETS
-    from curate.train.token_set import TokenSet
-
-    problems = []
-    preset = settings.model.preset
-    if preset is not None and preset not in PRESETS:
-        problems.append(Problem(f"{file} model.preset", f"unknown preset `{preset}`", f"allowed: {', '.join(PRESETS)}"))
-    folders = [(f"{file} data", folder) for folder in settings.data_folders]
-    if settings.evaluate:
-        folders.append((f"{file} evaluate.data", settings.evaluate.data))
-    known: dict[str, int] = {}
-    for where, folder in folders:
-        try:
-            found = TokenSet.open(folder)
-            if where.endswith(" data"):
-                known |= {name: held["tokens"] for name, held in found.sources.items()}
-        except ConfigError as error:
-            problems += [Problem(f"{where}: {p.where}", p.what, p.hint) for p in error.problems]
-        except CurateError as error:
-            problems.append(Problem(f"{where}: {error.where}", error.what, error.hint))
-    held_out = set(TokenSet.open(settings.evaluate.data).sources) if settings.evaluate and not problems else set()
-    if known and not problems and not isinstance(settings.mixture.get("graph"), dict):
-        try:
-            make_method(settings.mixture, known, held_out)
-        except ConfigError as error:
-            problems += [Problem(f"{file} {p.where}", p.what, p.hint) for p in error.problems]
-    if settings.rows % settings.micro_rows and settings.rows > settings.micro_rows:
-        what = f"{settings.rows} rows are not a multiple of micro_rows, {settings.micro_rows}"
-        problems.append(Problem(f"{file} micro_rows", what, "choose a divisor of rows"))
-    if problems:
-        raise ConfigError(problems)

@@ -3,6 +3,7 @@
     DIR/manifest.json       what it holds, every file with its SHA-256; written last
     DIR/tokens/00000.arrow  a row a document, a record batch a source
     DIR/tokenizer/          the tokenizer, as transformers loads it
+    DIR/held_out/           another such set, of documents that are not for training, where some are held out
 
 A row: `id`, `source`, `path`, `offset` (the keys of the ledger), `tokens` (uint16 or uint32), and of conversations `mask`
 (1 where the loss is) and `first_trained` (the place of the first such token). Nothing is read when a set is opened but
@@ -25,7 +26,7 @@ from curate.errors import ConfigError, CurateError, Problem
 from curate.files import digest, file_sha256, read_json
 
 FORMAT = 1
-MANIFEST, TOKENS, TOKENIZER = "manifest.json", "tokens", "tokenizer"
+MANIFEST, TOKENS, TOKENIZER, HELD_OUT = "manifest.json", "tokens", "tokenizer", "held_out"
 AGAIN = "run `curate tokenize` again: what is whole is kept"
 Ids = npt.NDArray[Any]
 
@@ -106,6 +107,11 @@ class TokenSet:
     def hash(self) -> str:
         """What names the content: the files' hashes, the tokenizer's, and what every source holds."""
         return str(self.manifest["hash"])
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """The curation runs whose shards these are, each with its folder as seen from here, version and fingerprint."""
+        return list(self.manifest.get("runs", []))
 
     @property
     def masked(self) -> bool:

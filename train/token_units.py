@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +71,17 @@ def find_units(paths: Sequence[str], *, by: str, text: str, chat: bool, store: P
     opened = open_files(list({file.place: file for file in [*shards, *others]}.values()), store)
     count = len({file.place for file in shards})
     return [*_grouped(opened[:count], shards=True), *_grouped(opened[count:], shards=False)]
+
+
+def runs_of(paths: Sequence[str], output: Path) -> list[dict[str, Any]]:
+    """The runs among the paths: their folders, seen from `output`, with name, version, pipeline fingerprint and content."""
+    found = []
+    for path in paths:
+        manifest = read_json(Path(path) / "manifest.json") if Path(path).is_dir() else None
+        if manifest and "shards" in manifest:
+            facts = {key: manifest[key] for key in ("name", "version", "fingerprint", "content")}
+            found.append({"folder": os.path.relpath(Path(path).resolve(), output.resolve()), **facts})
+    return found
 
 
 def _is_shard(file: InputFile) -> bool:

@@ -1,11 +1,14 @@
 """`curate tokenize`: documents -> a folder of token ids that training maps into memory.
 
-A unit of input makes one file, kept under a name of its content and of the settings: what is there is not done again,
+With `held_out`, that share of the documents is a set of its own, in the folder `held_out` of the other: a text falls on one
+side by its hash, wherever it stands and whatever else there is. A unit of input makes one file, kept under a name of its content and of the settings: what is there is not done again,
 after a kill as after new input. The files do not depend on the number of workers or on the engine. The manifest comes last.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import time
@@ -27,8 +30,8 @@ from curate.train.chat import Chat, ChatSettings
 from curate.train.encoding import Engine, HuggingFace, Kernel, fast_engine
 from curate.train.text_tokenizer import TextTokenizer, end_of, load_tokenizer
 from curate.train.token_files import TokenFile, write_manifest
-from curate.train.token_set import MANIFEST, TOKENIZER, TOKENS, TokenSet
-from curate.train.token_units import TokenUnit, find_units, read_documents
+from curate.train.token_set import HELD_OUT, MANIFEST, TOKENIZER, TOKENS, TokenSet
+from curate.train.token_units import TokenUnit, find_units, read_documents, runs_of
 
 VERSION = 1
 UNITS = ".units"
@@ -46,6 +49,8 @@ class TokenizeSettings:
         by: the column, struct field or `metadata.key` whose values are the sources of the mixture.
         text: the column of the text.
         chat: how conversations become tokens, or None for texts.
+        held_out: the share of the documents that is not for training.
+        evaluation: whether these are the documents held out, or the others.
     """
 
     tokenizer: str
@@ -53,6 +58,8 @@ class TokenizeSettings:
     by: str = "source"
     text: str = "text"
     chat: ChatSettings | None = None
+    held_out: float = 0.0
+    evaluation: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,25 @@ class _Job:
 def tokenize(
     paths: Sequence[str], output: Path, settings: TokenizeSettings, *, workers: int = 1, note: Any = print
 ) -> TokenSet:
-    """Tokenise and write; what was done before is kept. Raises ConfigError before any work, CurateError if nothing is left."""
+    """Tokenise and write, also what is held out; what was done before is kept.
+
+    Raises ConfigError before any work, CurateError if nothing is left.
+    """
+    made = _tokenize(paths, output, settings, workers, note)
+    if settings.held_out:
+        _tokenize(
+            paths,
+            output / HELD_OUT,
+            replace(settings, evaluation=True),
+            workers,
+            lambda line: note(f"held out: {line}"),
+        )
+    else:
+        shutil.rmtree(output / HELD_OUT, ignore_errors=True)
+    return made
+
+
+def _tokenize(paths: Sequence[str], output: Path, settings: TokenizeSettings, workers: int, note: Any) -> TokenSet:
     begun = time.perf_counter()
     tokenizer, chat = _checked(settings)
     if output.exists() and any(output.iterdir()) and not (output / UNITS).is_dir():
@@ -79,7 +104,10 @@ def tokenize(
     units = find_units(paths, by=settings.by, text=settings.text, chat=chat is not None, store=store)
     store.mkdir(parents=True, exist_ok=True)
     sweep(output, depth=2)
-    identity = digest([VERSION, tokenizer.sha256, settings.by, settings.text, chat.fingerprint if chat else None])
+    part = [settings.held_out, settings.evaluation] if settings.held_out else []
+    identity = digest(
+        [VERSION, tokenizer.sha256, settings.by, settings.text, chat.fingerprint if chat else None, *part]
+    )
     keys = [digest([unit.key, identity])[:24] for unit in units]
     engine, why = fast_engine(tokenizer, _sample(units, settings) if chat is None else [])
     note(f"{len(units)} units, engine {engine.name}" + (f" ({why})" if why else ""))
@@ -89,7 +117,7 @@ def tokenize(
         if not _whole(store / key)
     ]
     _do(jobs, workers)
-    found = _published(output, keys, tokenizer, settings, chat, time.perf_counter() - begun)
+    found = _published(output, keys, tokenizer, settings, chat, runs_of(paths, output))
     note(
         f"{found.manifest['documents']:,} documents, {found.manifest['tokens']:,} tokens in {time.perf_counter() - begun:.1f} s"
     )
@@ -144,6 +172,7 @@ def do_unit(job: _Job) -> None:
     counts: Counter[str] = Counter()
     start = time.perf_counter()
     for batch in read_documents(job.unit, by=job.settings.by, text=job.settings.text, chat=chat is not None):
+        batch = _of_part(batch, job.settings)
         counts["in"] += batch.num_rows
         for row, ids, mask in _chats(batch, chat, counts) if chat else _texts(batch, job, counts):
             group, name, path, offset = (batch[key][row].as_py() for key in ("group", "id", "path", "offset"))
@@ -153,6 +182,21 @@ def do_unit(job: _Job) -> None:
         facts = made.write(folder / "tokens.arrow")
         receipt = {**facts, "counts": dict(sorted(counts.items())), "seconds": round(time.perf_counter() - start, 3)}
         write_json(folder / "receipt.json", receipt)
+
+
+def _of_part(batch: pa.RecordBatch, settings: TokenizeSettings) -> pa.RecordBatch:
+    """The documents of the batch that are held out, or the others."""
+    if not settings.held_out:
+        return batch
+    texts = batch["messages"] if settings.chat else batch["text"]
+    limit = int(settings.held_out * 2**64)
+    hashes = (
+        hashlib.blake2b((text if isinstance(text, str) else json.dumps(text)).encode(), digest_size=8).digest()
+        for text in texts.to_pylist()
+    )
+    return batch.filter(
+        pa.array([(int.from_bytes(h, "big") < limit) == settings.evaluation for h in hashes], pa.bool_())
+    )
 
 
 Row = tuple[int, Any, Any]
@@ -204,7 +248,7 @@ def _published(
     tokenizer: TextTokenizer,
     settings: TokenizeSettings,
     chat: Chat | None,
-    seconds: float,
+    runs: Sequence[dict[str, Any]],
 ) -> TokenSet:
     """Put the units' files in order under `tokens/`, write the tokenizer and the manifest, forget what is not listed."""
     (output / TOKENS).mkdir(exist_ok=True)
@@ -221,10 +265,14 @@ def _published(
     if not files:
         left = ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items())) or "no document was read"
         raise CurateError(
-            str(output), f"nothing is left to train on: {left}", "look at the input and at --text or --chat"
+            str(output),
+            f"nothing is left to {'evaluate' if settings.evaluation else 'train'} on: {left}",
+            "hold out a larger share" if settings.evaluation else "look at the input and at --text or --chat",
         )
     _save_tokenizer(tokenizer, chat, output / TOKENIZER)
-    more: dict[str, Any] = {"counts": dict(sorted(counts.items())), "by": settings.by}
+    more: dict[str, Any] = {"counts": dict(sorted(counts.items())), "by": settings.by, "runs": list(runs)}
+    if settings.held_out:
+        more["part"] = {"held_out": settings.held_out, "evaluation": settings.evaluation}
     if chat:
         more["chat"] = chat.facts()
     old = read_json(output / MANIFEST)

@@ -19,6 +19,8 @@ SPECIAL = (END, "<|im_start|>", "<|im_end|>", "<|pad|>")
 LEAST = 256 + len(SPECIAL)
 # Where a corpus is larger, each file gives its head.
 BYTES = 1 << 30
+# what says of what a tokenizer was made
+TRAINING = "training.json"
 
 
 def train_tokenizer(
@@ -64,7 +66,8 @@ def train_tokenizer(
         (folder / TEMPLATE).write_text(CHATML, "utf-8")
         corpus = [{"path": file.path, "sha256": file_sha256(Path(file.place))} for file in files]
         facts = {"vocabulary": found, "documents": seen[0], "bytes": seen[1], "pattern": OWN, "corpus": corpus}
-        write_json(folder / "training.json", facts)
+        facts["asked"] = {"vocabulary": vocabulary, "special": list(special), "bytes": size}
+        write_json(folder / TRAINING, facts)
     name = load_tokenizer(str(output)).sha256
     less = f" (asked for {vocabulary:,}: the corpus has no more pairs)" if found < vocabulary else ""
     return (

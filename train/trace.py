@@ -62,9 +62,10 @@ def _open(state: Mapping[str, Any]) -> list[TokenSet]:
 
 
 def _ledger(held: TokenSet, rows: list[dict[str, Any]], sources: Sources) -> dict[tuple[str, int], dict[str, Any]]:
-    """(path, offset) -> url and signals of the documents of `rows`, from the run that the set was made of."""
-    run = held.manifest.get("run")
-    if not run or not (Path(run) / "ledger").exists() or read_json(Path(run) / "manifest.json") is None:
+    """(path, offset) -> url and signals of the documents of `rows`, from the runs that the set was made of."""
+    runs = [held.folder / run["folder"] for run in held.runs]
+    runs = [run for run in runs if (run / "ledger").exists() and read_json(run / "manifest.json") is not None]
+    if not runs:
         return {}
     from curate.ledger import Ledger
 
@@ -74,15 +75,16 @@ def _ledger(held: TokenSet, rows: list[dict[str, Any]], sources: Sources) -> dic
         if found is held:
             columns = found.batch(block)
             wanted.add((columns["path"][number].as_py(), columns["offset"][number].as_py()))
-    connection = Ledger(Path(run)).connect()
-    connection.execute('CREATE TEMP TABLE wanted (path VARCHAR, "offset" BIGINT)')
-    connection.executemany("INSERT INTO wanted VALUES (?, ?)", sorted(wanted))
-    answer = connection.execute('SELECT ledger.* FROM ledger JOIN wanted USING (path, "offset")').to_arrow_table()
-    left_out = {"id", "source", "path", "offset", "fate", "step", "rule", "evidence", "null_rules"}
-    return {
-        (entry["path"], entry["offset"]): {key: value for key, value in entry.items() if key not in left_out}
-        for entry in answer.to_pylist()
-    }
+    left_out = {"id", "source", "path", "offset", "fate", "step", "rule", "evidence", "null_rules", "row"}
+    known = {}
+    for run in runs:
+        connection = Ledger(run).connect()
+        connection.execute('CREATE TEMP TABLE wanted (path VARCHAR, "offset" BIGINT)')
+        connection.executemany("INSERT INTO wanted VALUES (?, ?)", sorted(wanted))
+        answer = connection.sql('SELECT ledger.* FROM ledger JOIN wanted USING (path, "offset")').to_arrow_table()
+        for entry in answer.to_pylist():
+            known[entry["path"], entry["offset"]] = {key: value for key, value in entry.items() if key not in left_out}
+    return known
 
 
 def _line(entry: Mapping[str, Any]) -> str:

@@ -1,0 +1,85 @@
+"""What can be known to be wrong with a training beyond its types: from the settings alone, and from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from curate.errors import ConfigError, CurateError, Problem
+from curate.select.weights.kinds import KINDS
+from curate.train.mixture import make_method
+from curate.train.models import PRESETS
+from curate.train.settings import TrainSettings
+from curate.train.token_set import TokenSet
+from curate.yaml_source import Path as Key
+from curate.yaml_source import nearest
+
+#: key path -> `file:line:col key.path`
+Where = Callable[[Key], str]
+
+
+def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -> list[Problem]:
+    """What is wrong whatever the data hold; `held_out` says whether they come with documents to evaluate on."""
+    problems = []
+    preset = settings.model.preset
+    if preset is not None and preset not in PRESETS:
+        problems.append(
+            Problem(where(("model", "preset")), f"unknown preset `{preset}`", f"allowed: {', '.join(PRESETS)}")
+        )
+    if settings.rows % settings.micro_rows and settings.rows > settings.micro_rows:
+        what = f"{settings.rows} rows are not a multiple of micro_rows, {settings.micro_rows}"
+        problems.append(Problem(where(("micro_rows",)), what, "choose a divisor of rows"))
+    if (kind := settings.mixture.get("kind")) not in KINDS:
+        problems.append(Problem(where(("mixture", "kind")), f"unknown kind `{kind}`", nearest(str(kind), KINDS)))
+    schedule = settings.schedule
+    if schedule.kind == "wsd" and schedule.warmup + schedule.decay > 1:
+        what = f"warmup {schedule.warmup:.0%} and decay {schedule.decay:.0%} are more than the run"
+        problems.append(Problem(where(("schedule",)), what, "lower one of them"))
+    if settings.evaluate and not settings.held_out and not held_out:
+        hint = (
+            "evaluate: {data: FOLDER}, or hold documents out: `curate tokenize --held-out 2%`, `tokens: {held_out: 2%}`"
+        )
+        problems.append(Problem(where(("evaluate",)), "there is nothing to evaluate on", hint))
+    return problems
+
+
+def data_problems(settings: TrainSettings, where: Where) -> list[Problem]:
+    """What is wrong with the sets, or with the settings for these sets."""
+    problems: list[Problem] = []
+    sets = [_opened(folder, where(("data",)), problems) for folder in settings.data_folders]
+    held = _opened(settings.held_out, where(("evaluate", "data")), problems) if settings.held_out else None
+    if problems:
+        return problems
+    tokens: dict[str, int] = {}
+    for found in sets:
+        for name, facts in found.sources.items() if found else ():
+            tokens[name] = tokens.get(name, 0) + facts["tokens"]
+    if held and sets[0] and held.manifest["tokenizer"]["sha256"] != sets[0].manifest["tokenizer"]["sha256"]:
+        what = f"has another tokenizer, {held.manifest['tokenizer']['name']}, than the data"
+        problems.append(Problem(where(("evaluate", "data")), what, "tokenise both with one"))
+    if not isinstance(settings.mixture.get("graph"), dict) and settings.mixture.get("kind") in KINDS:
+        problems += _mixture(settings, tokens, set(held.sources) if held else set(), where)
+    return problems
+
+
+def _opened(folder: str, place: str, problems: list[Problem]) -> TokenSet | None:
+    try:
+        return TokenSet.open(folder)
+    except ConfigError as error:
+        problems += [Problem(place, f"`{p.where}` {p.what}", p.hint) for p in error.problems]
+    except CurateError as error:
+        problems.append(Problem(place, f"`{error.where}` {error.what}", error.hint))
+    return None
+
+
+def _mixture(settings: TrainSettings, tokens: dict[str, int], held_out: set[str], where: Where) -> Sequence[Problem]:
+    try:
+        make_method(settings.mixture, tokens, held_out)
+    except ConfigError as error:
+        return [Problem(where(tuple(p.where.split("."))), p.what, _hint(p, tokens)) for p in error.problems]
+    return []
+
+
+def _hint(problem: Problem, tokens: dict[str, int]) -> str:
+    """The problem's own mend; for a name that is none of the sources, the nearest of them."""
+    _, _, last = problem.where.rpartition(".")
+    return problem.hint or (nearest(last, tokens) if last not in tokens and "source" in problem.what else "")
