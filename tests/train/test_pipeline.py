@@ -116,10 +116,10 @@ def test_mistakes_of_a_training_in_a_pipeline_have_a_place(tmp_path: Path) -> No
         "p.yaml:12:19 train.mixture.kind: unknown kind `skillit`\n  hint: did you mean skill_it?",
     ]
     assert told(("steps: 3", "steps: 3\n  stepps: 4\n  data: x"), ("context: 32", "context: 1")) == [
-        "p.yaml:13:3 train.data: `data` of a training within a pipeline is the run's own\n"
+        "p.yaml:14:3 train.data: `data` of a training within a pipeline is the run's own\n"
         "  hint: leave it out, or write a training file",
         "p.yaml:10:12 train.context: input should be greater than or equal to 2, got 1",
-        "p.yaml:12:3 train.stepps: unknown key\n  hint: did you mean steps?",
+        "p.yaml:13:3 train.stepps: unknown key\n  hint: did you mean steps?",
     ]
     (problem,) = told((", held_out: 20%", ""))
     assert problem.startswith("p.yaml:13:13 train.evaluate: there is nothing to evaluate on\n  hint: ")
@@ -129,5 +129,5 @@ def test_mistakes_of_a_training_in_a_pipeline_have_a_place(tmp_path: Path) -> No
     )
     assert problem.startswith("p.yaml:8:1 train: there are no tokens to train on")
     assert told(("vocabulary: 300", "vocabulary: 30"))[0].startswith(
-        "p.yaml:7:57 output.tokens.tokenizer.train.vocabulary: input"
+        "p.yaml:7:62 output.tokens.tokenizer.train.vocabulary: input"
     )
