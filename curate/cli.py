@@ -278,6 +278,9 @@ def tokenize(
     held_out: Annotated[
         str, typer.Option("--held-out", metavar="P%", help="Keep a share of the documents apart, in DIR/held_out.")
     ] = "0%",
+    scores: Annotated[
+        str | None, typer.Option(metavar="STEP", help="Tokens take the scores of segments of this step `tag`.")
+    ] = None,
     workers: WorkersOption = None,
 ) -> None:
     """Turn documents or conversations into token ids on disk, for training."""
@@ -285,7 +288,7 @@ def tokenize(
 
     tokenize_shards(
         shards, output, tokenizer=tokenizer, by=by, text=text, eos=eos, chat=chat, template=template, answers=answers,
-        held_out=held_out, workers=workers,
+        held_out=held_out, scores=scores, workers=workers,
     )  # fmt: skip
 
 
@@ -327,6 +330,34 @@ def train(
     from curate.train.start import train_file
 
     train_file(file, output=output, settings=set or (), force=force)
+
+
+@app.command()
+def merge(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="soup, greedy, arithmetic, residual, lines or ties.")],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODELS...", help="Folders of models; residual: INSTRUCT, then MODEL.")
+    ],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="A new folder for the model.")],
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="DIR", help="The model that the others began from.")
+    ] = None,
+    scale: Annotated[
+        list[float] | None, typer.Option("--scale", help="Of what is added to the base; repeat it: one of each model.")
+    ] = None,
+    alpha: Annotated[float | None, typer.Option("--alpha", help="lines: the share of the lowest layer.")] = None,
+    density: Annotated[float, typer.Option("--density", help="ties: the share of changes that counts.")] = 0.2,
+    evaluate: Annotated[
+        str | None, typer.Option("--evaluate", metavar="TOKENS", help="Choose by the loss on these held-out tokens.")
+    ] = None,
+    dtype: Annotated[str | None, typer.Option("--dtype", help="Of the result: float32, bfloat16, float16.")] = None,
+) -> None:
+    """Make a model of the weights of others: soups, task arithmetic, instruction residual, LiNeS, TIES."""
+    from curate.train.merge.command import merge_models
+
+    merge_models(
+        kind, models, output, base=base, scale=scale or (), alpha=alpha, density=density, evaluate=evaluate, dtype=dtype
+    )
 
 
 @app.command()

@@ -44,6 +44,22 @@ class Batch:
         return labels
 
     @cached_property
+    def whole_labels(self) -> npt.NDArray[np.int64]:
+        """(rows, context) int64: labels as if no token were masked."""
+        there = (self.positions > 0) & (self.documents >= 0)
+        return np.where(there, self.tokens, IGNORE).astype(np.int64)
+
+    @cached_property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """(rows, context) float32: the misalignment of each token's segment; the sets must have scores."""
+        out = np.zeros(self.tokens.shape, np.float32)
+        for row, at, source, document, start, length in self.segments.tolist():
+            held, block, number = self.sources.place(source, document)
+            values = held.batch(block)["scores"][number].values
+            out[row, at : at + length] = values.slice(start, length).to_numpy()
+        return out
+
+    @cached_property
     def _places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         positions, documents = self._empty(-1), self._empty(-1)
         packing.copy_positions(self.segments, positions, documents)

@@ -2,6 +2,7 @@
 
 OUTPUT/checkpoints/000200/model/        config, weights (safetensors, float32), tokenizer: loads with transformers
                           optimizer.pt  the optimizers' state, by the names of parameters
+                          loss.pt       weights of the loss, where it has some
                           state.json    step, loader, guard, settings, what it was trained on; written last
 OUTPUT/model -> checkpoints/000200/model
 """
@@ -39,8 +40,8 @@ def state_of(checkpoint: Path) -> dict[str, Any]:
 
 
 def save(
-    output: Path, state: Mapping[str, Any], *, model: Any, weights: Mapping[str, Any], optimizer: Any, tokenizer: Path | None,
-    card: str,
+    output: Path, state: Mapping[str, Any], *, model: Any, weights: Mapping[str, Any], own: Mapping[str, Any],
+    optimizer: Any, tokenizer: Path | None, card: str,
 ) -> Path:  # fmt: skip
     """Write the checkpoint of `state["step"]` beside, sync it, rename it. Only the first process calls it."""
     target = folder_of(output, state["step"])
@@ -55,6 +56,8 @@ def save(
         for file in (folder / "model").iterdir():
             sync(file)
         torch.save(optimizer, folder / "optimizer.pt")
+        if own:
+            torch.save(dict(own), folder / "loss.pt")
         write_json(folder / STATE, state)
     point(output / "model", f"checkpoints/{target.name}/model")
     return target
@@ -63,6 +66,12 @@ def save(
 def load_optimizer(checkpoint: Path) -> Any:
     """What `save` was given as `optimizer`."""
     return torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True)
+
+
+def load_own(checkpoint: Path, objective: Any) -> None:
+    """Give the objective the weights of its loss."""
+    if (path := checkpoint / "loss.pt").exists():
+        objective.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=False)
 
 
 def clean(output: Path, *, keep: int, best: int | None) -> None:

@@ -8,6 +8,8 @@ from curate.errors import ConfigError, CurateError, Problem
 from curate.select.weights.kinds import KINDS
 from curate.train.mixture import make_method
 from curate.train.models import PRESETS
+from curate.train.objectives.kinds import LOSSES, make_loss
+from curate.train.policies.kinds import make_policy
 from curate.train.settings import TrainSettings
 from curate.train.token_set import TokenSet
 from curate.yaml_source import Path as Key
@@ -30,6 +32,7 @@ def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -
         problems.append(Problem(where(("micro_rows",)), what, "choose a divisor of rows"))
     if (kind := settings.mixture.get("kind")) not in KINDS:
         problems.append(Problem(where(("mixture", "kind")), f"unknown kind `{kind}`", nearest(str(kind), KINDS)))
+    problems += _recipe_problems(settings, where)
     schedule = settings.schedule
     if schedule.kind == "wsd" and schedule.warmup + schedule.decay > 1:
         what = f"warmup {schedule.warmup:.0%} and decay {schedule.decay:.0%} are more than the run"
@@ -56,8 +59,27 @@ def data_problems(settings: TrainSettings, where: Where) -> list[Problem]:
     if held and sets[0] and held.manifest["tokenizer"]["sha256"] != sets[0].manifest["tokenizer"]["sha256"]:
         what = f"has another tokenizer, {held.manifest['tokenizer']['name']}, than the data"
         problems.append(Problem(where(("evaluate", "data")), what, "tokenise both with one"))
+    kind = settings.loss.get("kind")
+    if kind in LOSSES and LOSSES[kind].reads_scores and not all(found and found.scored for found in sets):
+        what = f"`{kind}` reads scores of tokens, and the data has none"
+        hint = "curate tokenize SHARDS --scores tag, behind a step `tag: {insert: false}`"
+        problems.append(Problem(where(("loss",)), what, hint))
     if not isinstance(settings.mixture.get("graph"), dict) and settings.mixture.get("kind") in KINDS:
         problems += _mixture(settings, tokens, set(held.sources) if held else set(), where)
+    return problems
+
+
+def _recipe_problems(settings: TrainSettings, where: Where) -> list[Problem]:
+    """What is wrong with the objective and the policy, as far as can be told without a model."""
+    problems = []
+    for make, given in ((make_loss, settings.loss), (make_policy, settings.train_only)):
+        try:
+            make(given)
+        except ConfigError as error:
+            problems += [Problem(where(tuple(p.where.split("."))), p.what, p.hint) for p in error.problems]
+    if settings.adapter and settings.train_only != {"kind": "all"}:
+        what = "with adapters nothing but them is trained"
+        problems.append(Problem(where(("train_only",)), what, "leave out one of the two"))
     return problems
 
 

@@ -30,6 +30,7 @@ def tokenize_shards(
     template: str,
     answers: str,
     held_out: str,
+    scores: str | None,
     workers: int | None,
 ) -> None:
     """`curate tokenize`. Raises ConfigError."""
@@ -49,7 +50,8 @@ def tokenize_shards(
         raise ConfigError(problems)
     template = _template(template, Path())
     chosen: Answers = "last" if answers == "last" else "all"
-    settings = TokenizeSettings(tokenizer, eos, by, text, ChatSettings(template, chosen) if chat else None, share)
+    rendering = ChatSettings(template, chosen) if chat else None
+    settings = TokenizeSettings(tokenizer, eos, by, text, rendering, share, scores=scores)
     count = workers or len(os.sched_getaffinity(0))
     found = tokenize(shards, output, settings, workers=count, note=lambda line: print(line, file=sys.stderr))
     print("\n".join(summary(found)))

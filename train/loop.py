@@ -13,7 +13,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +26,24 @@ from curate.train import checkpoint
 from curate.train.attention import check_leak, model_inputs
 from curate.train.batch import Batch
 from curate.train.card import model_card
-from curate.train.evaluate import Evaluation, open_evaluation, predicted
+from curate.train.evaluate import Evaluation, open_evaluation
+from curate.train.frozen import frozen_readers
 from curate.train.guard import Guard, check_finite, named_documents
 from curate.train.loader import Loader
 from curate.train.losses import Objective
 from curate.train.metrics import Metrics
 from curate.train.mixture import Mixture, make_method
 from curate.train.models import make_model, parameters, reload_model, with_adapter
+from curate.train.objectives.kinds import make_loss
+from curate.train.objectives.token_loss import View
 from curate.train.optimizers import make_optimizers, rate, set_rate
 from curate.train.parallel import Parallel
 from curate.train.plan import PlanSettings
+from curate.train.policies.kinds import apply_policy, make_policy
 from curate.train.settings import TrainSettings
 from curate.train.skill_run import graph_of, learned_graph
 from curate.train.step_log import StepLog
+from curate.train.targets import targets_of, weight_of
 from curate.train.token_set import TOKENIZER, TokenSet
 
 # Batches that show CorDA what the data is like.
@@ -108,25 +113,34 @@ def train_step(run: Run, batch: Batch) -> dict[str, Any]:
     # dropout and the like see the same numbers in this step whatever came before
     torch.manual_seed(address(settings.seed, "step", run.step, parallel.rank))
     run.log.add(run.step, batch.segments)
-    trained = int(parallel.sum(torch.tensor(batch.trained, dtype=torch.int64, device=parallel.device)))
+    chosen = run.objective.loss
+    counted = torch.tensor(weight_of(batch, chosen), dtype=torch.float64, device=parallel.device)
+    trained = max(float(parallel.sum(counted)), 1e-9)
+    view = View(
+        settings.seed,
+        run.step,
+        settings.steps,
+        int(run.sets[0].manifest["tokenizer"]["vocabulary"]),
+        run.sets[0].manifest["tokenizer"].get("eos"),
+    )
     parts = list(batch.micro_batches(settings.micro_rows))
     total = torch.zeros((), dtype=torch.float64)
     by_source = torch.zeros(len(run.loader.sources), 2, dtype=torch.float64)
     for number, part in enumerate(parts):
         with parallel.accumulating(run.wrapped, number == len(parts) - 1), parallel.computing():
-            places, targets = predicted(part.labels)
-            inputs = model_inputs(run.objective.model, part.torch(parallel.device))
-            loss, each = run.wrapped(
-                inputs, torch.from_numpy(places).to(parallel.device), torch.from_numpy(targets).to(parallel.device)
-            )
+            targets = targets_of(part, chosen)
+            seen = replace(part, tokens=chosen.inputs(part.tokens, part, view))
+            inputs = model_inputs(run.objective.model, seen.torch(parallel.device))
+            loss, each = run.wrapped(inputs, *targets.torch(parallel.device))
         # processes are averaged over; each token of the step counts the same, wherever it is computed
-        (loss * (parallel.world / max(trained, 1))).backward()
+        (loss * (parallel.world / trained)).backward()
         each = each.double().cpu()
         total += each.sum()
-        sources = torch.from_numpy(part.token_sources.ravel()[places + 1])
-        by_source.index_add_(0, sources, torch.stack([each, torch.ones_like(each)], dim=1))
+        sources = torch.from_numpy(part.token_sources.ravel()[targets.places + 1])
+        counts = torch.ones_like(each) if targets.weights is None else torch.from_numpy(targets.weights).double()
+        by_source.index_add_(0, sources, torch.stack([each, counts], dim=1))
     sums = parallel.sum(torch.cat([total[None], by_source.ravel()]).to(parallel.device)).cpu()
-    mean = float(sums[0]) / max(trained, 1)
+    mean = float(sums[0]) / trained
     norm = float(_clip(run))
     if not (torch.isfinite(sums[0]) and torch.isfinite(torch.tensor(norm))):
         documents = run.loader.documents(batch)
@@ -144,7 +158,13 @@ def train_step(run: Run, batch: Batch) -> dict[str, Any]:
         optimizer.zero_grad()
     pairs = sums[1:].reshape(-1, 2).tolist()
     losses = {name: s / n for name, (s, n) in zip(run.loader.sources, pairs, strict=True) if n}
-    return {"loss": mean, "grad_norm": norm, "lr": settings.optimizer.lr * share, "trained": trained, "losses": losses}
+    return {
+        "loss": mean,
+        "grad_norm": norm,
+        "lr": settings.optimizer.lr * share,
+        "trained": round(trained),
+        "losses": losses,
+    }
 
 
 def _clip(run: Run) -> Any:
@@ -191,7 +211,7 @@ def save(run: Run) -> None:
     """A checkpoint after the last step; every process calls it."""
     settings, output = run.settings, Path(run.settings.output)
     run.log.commit(run.step)
-    weights = run.parallel.weights(run.objective)
+    weights, own = run.parallel.weights(run.objective)
     optimizer = run.parallel.optimizer_state(run.objective, run.optimizers)
     if run.parallel.first:
         state = {
@@ -202,7 +222,7 @@ def save(run: Run) -> None:
         }  # fmt: skip
         tokenizer = run.sets[0].folder / TOKENIZER
         checkpoint.save(
-            output, state, model=run.objective.model, weights=weights, optimizer=optimizer,
+            output, state, model=run.objective.model, weights=weights, own=own, optimizer=optimizer,
             tokenizer=tokenizer if tokenizer.is_dir() else None, card=model_card(settings, state, run.sets),
         )  # fmt: skip
         checkpoint.clean(output, keep=settings.checkpoint.keep, best=run.best.get("step"))
@@ -223,10 +243,16 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
     loader = Loader(sets, state=state["loader"], **place) if state else Loader(sets, plan, **place)
     model = _model(settings, sets, loader, vocabulary, found[-1] if found else None)
     check_leak(model, vocabulary)
-    objective = Objective(model, settings.loss)
+    loss = make_loss(settings.loss)
+    shares = {} if settings.adapter else apply_policy(make_policy(settings.train_only), model)
+    begin = None if settings.adapter else lambda: _begin(settings, sets, vocabulary)
+    frozen = frozen_readers(loss, model, begin, attention=settings.model.attention, device=parallel.device)
+    objective = Objective(model, loss, frozen)
+    if state:
+        checkpoint.load_own(found[-1], objective)
     wrapped = parallel.wrap(objective, compiled=settings.compile)
     objective.train()
-    optimizers = make_optimizers(objective.model, settings.optimizer, fused=parallel.device.type == "cuda")
+    optimizers = make_optimizers(objective, settings.optimizer, fused=parallel.device.type == "cuda", shares=shares)
     if state:
         parallel.load_optimizer(objective, optimizers, checkpoint.load_optimizer(found[-1]))
     step = state["step"] if state else 0
@@ -293,9 +319,7 @@ def _model(settings: TrainSettings, sets: list[TokenSet], loader: Loader, vocabu
     adapter = settings.adapter
     if last and not adapter:
         return reload_model(last / "model", False, attention=settings.model.attention)
-    eos = sets[0].manifest["tokenizer"].get("eos")
-    seed = address(settings.seed, "model")
-    model = make_model(settings.model, vocabulary=vocabulary, context=settings.context, eos=eos, seed=seed)
+    model = _begin(settings, sets, vocabulary)
     if not adapter:
         return model
     if last:
@@ -307,7 +331,14 @@ def _model(settings: TrainSettings, sets: list[TokenSet], loader: Loader, vocabu
             for _ in range(CORDA_BATCHES):
                 given(**model_inputs(given, next(next(shown).micro_batches(settings.micro_rows))))
 
-    return with_adapter(model, adapter, seed, show)
+    return with_adapter(model, adapter, address(settings.seed, "model"), show)
+
+
+def _begin(settings: TrainSettings, sets: list[TokenSet], vocabulary: int) -> Any:
+    """The model as the run begins with it, without adapters."""
+    eos = sets[0].manifest["tokenizer"].get("eos")
+    seed = address(settings.seed, "model")
+    return make_model(settings.model, vocabulary=vocabulary, context=settings.context, eos=eos, seed=seed)
 
 
 def _same_run(settings: TrainSettings, state: dict[str, Any], sets: list[TokenSet], last: Path) -> None:

@@ -1,28 +1,25 @@
-"""Losses of tokens, and their sum over a batch without ever holding all of its logits.
+"""The loss of a model's tokens, and its sum over a batch without ever holding all of its logits.
 
-A loss is a function of logits (n, vocabulary) float32 and targets (n,) that gives (n,) losses in nats. `LOSSES` names
-them. The sum is divided once, by the number of tokens of the whole step: means of parts are wrong where parts differ.
+`curate.train.objectives` has the losses. The sum is divided once, by what all tokens of the step count together: means of
+parts are wrong where parts differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch.nn import functional
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+from curate.errors import CurateError
+from curate.train.objectives.cross_entropy import nll
+from curate.train.objectives.token_loss import Given, TokenLoss
+
+#: (logits, targets, which of the n tokens these are) -> their losses
+Losses = Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor]
 # Logits are made for so many at a time: 64 MB of float32.
 CHUNK_LOGITS = 16 << 20
-
-
-def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """-log p of the target."""
-    return functional.cross_entropy(logits, targets, reduction="none")
-
-
-LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy}
 
 
 class _ChunkedLoss(torch.autograd.Function):
@@ -36,7 +33,7 @@ class _ChunkedLoss(torch.autograd.Function):
         weight: torch.Tensor,
         bias: torch.Tensor | None,
         targets: torch.Tensor,
-        loss: Loss,
+        losses_of: Losses,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         wanted = ctx.needs_input_grad[:3]
         total = hidden.new_zeros((), dtype=torch.float32)
@@ -52,7 +49,7 @@ class _ChunkedLoss(torch.autograd.Function):
                     given.detach().requires_grad_(need) if given is not None else None
                     for given, need in zip((hidden[part], weight, bias), wanted, strict=True)
                 ]
-                losses = loss(functional.linear(inputs[0], inputs[1], inputs[2]).float(), targets[part])
+                losses = losses_of(functional.linear(inputs[0], inputs[1], inputs[2]).float(), targets[part], part)
                 each[part] = losses.detach()
                 total += losses.detach().sum()
                 needed = [given for given in inputs if given is not None and given.requires_grad]
@@ -74,31 +71,95 @@ class _ChunkedLoss(torch.autograd.Function):
         return (*(grad * upstream[0] if grad is not None else None for grad in ctx.grads), None, None)
 
 
-class Objective(torch.nn.Module):
-    """A model with its loss: what is wrapped for many devices, and called with a batch."""
+class Reader:
+    """A model as states of tokens and what makes logits of them. Where the head is no plain layer, states are logits."""
 
-    def __init__(self, model: Any, loss: str) -> None:
+    def __init__(self, model: Any, *, adapter: bool = True) -> None:
+        """`adapter` false reads a model of peft without its adapters."""
+        self.model, self.plain, self._adapter = model, _has_plain_head(model), adapter
+
+    def states(self, inputs: dict[str, Any], places: torch.Tensor) -> torch.Tensor:
+        """(n, width) the states at `places` of the flattened (rows, context)."""
+        if not self._adapter:
+            with self.model.disable_adapter():
+                return self._read(inputs, places)
+        return self._read(inputs, places)
+
+    def _read(self, inputs: dict[str, Any], places: torch.Tensor) -> torch.Tensor:
+        if not self.plain:
+            logits: torch.Tensor = self.model(**inputs).logits
+            return logits.flatten(0, 1).index_select(0, places)
+        base = _base(self.model)
+        states: torch.Tensor = getattr(base, base.base_model_prefix)(**inputs).last_hidden_state
+        return states.flatten(0, 1).index_select(0, places)
+
+    @property
+    def head(self) -> Any:
+        """The linear layer that makes logits of states."""
+        return _base(self.model).get_output_embeddings()
+
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """(n, width) -> (n, vocabulary) float32."""
+        return (self.head(states) if self.plain else states).float()
+
+
+class Objective(torch.nn.Module):
+    """A model with its loss: what is wrapped for many devices, and called with a batch.
+
+    `frozen` are the models that the loss reads, in its order; they are neither trained nor saved.
+    """
+
+    def __init__(self, model: Any, loss: TokenLoss, frozen: Sequence[Reader] = ()) -> None:
         super().__init__()
         self.model = model
-        self._loss = LOSSES[loss]
-        self._chunked = _has_plain_head(model)
+        self.loss = loss
+        self._reader, self._frozen = Reader(model), tuple(frozen)
+        self.values: torch.nn.Linear | None = None
+        if loss.has_values:
+            if not self._reader.plain:
+                what = (
+                    f"`{loss.kind}` reads the model's last states, and its head is more than a linear layer over them"
+                )
+                raise CurateError("loss", what, "choose another objective")
+            self.values = torch.nn.Linear(self._reader.head.weight.shape[1], 1)
+            torch.nn.init.zeros_(self.values.weight)
+            torch.nn.init.zeros_(self.values.bias)
 
     def forward(
-        self, inputs: dict[str, Any], places: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, inputs: dict[str, Any], places: torch.Tensor, targets: torch.Tensor, scores: torch.Tensor | None = None,
+        weights: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
         """(the sum of the losses of n targets, (n,) each of them without a gradient).
 
-        `places`, (n,), are those in the flattened (rows, context) whose states predict the targets.
+        `places`, (n,), are those in the flattened (rows, context) whose states predict the targets; `scores` and
+        `weights`, (n,), are of the targets. While the model is not being trained the loss is cross-entropy.
         """
-        base = _base(self.model)
-        if not self._chunked:
-            logits = self.model(**inputs).logits.flatten(0, 1).index_select(0, places)
-            losses = self._loss(logits.float(), targets)
-            return losses.sum(), losses.detach()
-        states = getattr(base, base.base_model_prefix)(**inputs).last_hidden_state
-        head = base.get_output_embeddings()
-        hidden = states.flatten(0, 1).index_select(0, places)
-        total, each = _ChunkedLoss.apply(hidden, head.weight, head.bias, targets, self._loss)  # type: ignore[no-untyped-call]
+        states = self._reader.states(inputs, places)
+        if not self.training:
+            return self._sum(states, targets, lambda logits, given, _: nll(logits, given))
+        with torch.no_grad():
+            frozen = [reader.states(inputs, places) for reader in self._frozen]
+        values = self.values(states).float().squeeze(-1) if self.values is not None else None
+
+        def losses(logits: torch.Tensor, given: torch.Tensor, part: slice) -> torch.Tensor:
+            with torch.no_grad():
+                others = [reader.logits(held[part]) for reader, held in zip(self._frozen, frozen, strict=True)]
+            known = [None if held is None else held.detach()[part] for held in (scores, values)]
+            each: torch.Tensor = self.loss.losses(logits, given, Given(*known, tuple(others)))
+            return each if weights is None else each * weights[part]
+
+        total, each = self._sum(states, targets, losses)
+        if values is not None:
+            more = self.loss.value_losses(values, scores) * (1 if weights is None else weights)
+            total, each = total + more.sum(), each + more.detach()
+        return total, each
+
+    def _sum(self, states: torch.Tensor, targets: torch.Tensor, losses: Losses) -> tuple[torch.Tensor, torch.Tensor]:
+        if not self._reader.plain:
+            found = losses(states.float(), targets, slice(None))
+            return found.sum(), found.detach()
+        head = self._reader.head
+        total, each = _ChunkedLoss.apply(states, head.weight, head.bias, targets, losses)  # type: ignore[no-untyped-call]
         return total, each
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,39 +12,49 @@ from curate.errors import MissingAsset
 from curate.train.settings import OptimizerSettings, ScheduleSettings
 
 
-def make_optimizers(model: Any, settings: OptimizerSettings, *, fused: bool) -> list[Any]:
+def make_optimizers(
+    objective: Any, settings: OptimizerSettings, *, fused: bool, shares: Mapping[str, float] | None = None
+) -> list[Any]:
     """AdamW over all that is trained; or Muon over the matrices of the layers (Jordan et al. 2024) and AdamW over the rest.
 
-    Each parameter group has its highest rate as `peak`. Vectors (norms, biases) have no weight decay.
+    `shares` are those of the learning rate, by the model's names. Each parameter group has its highest rate as `peak`.
+    Vectors (norms, biases) have no weight decay.
     """
-    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    muon = []
+    trained = [(name.removeprefix("model."), p) for name, p in objective.named_parameters() if p.requires_grad]
+    muon: list[Any] = []
     if settings.kind == "muon":
-        outer = {id(p) for part in _ends(model) for p in part.parameters()}
-        muon = [p for _, p in trained if p.ndim == 2 and id(p) not in outer]
-    inner = {id(p) for p in muon}
-    rest = [p for _, p in trained if id(p) not in inner]
-    groups = [
-        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
-    ]
+        outer = {id(p) for part in _ends(objective.model) for p in part.parameters()}
+        muon = [
+            (name, p) for name, p in trained if p.ndim == 2 and id(p) not in outer and not name.startswith("values.")
+        ]
+    inner = {id(p) for _, p in muon}
+    rest = [(name, p) for name, p in trained if id(p) not in inner]
     made: list[Any] = [
         torch.optim.AdamW(
-            [group for group in groups if group["params"]],
-            lr=settings.lr,
-            betas=settings.betas,
-            eps=settings.eps,
-            fused=fused,
+            _groups(rest, settings.lr, settings.weight_decay, shares or {}), lr=settings.lr, betas=settings.betas,
+            eps=settings.eps, fused=fused,
         )
-    ]
+    ]  # fmt: skip
     if muon:
         if not hasattr(torch.optim, "Muon"):
             raise MissingAsset("optimizer.kind", "this torch has no Muon", "pip install 'torch>=2.9'")
-        made.append(torch.optim.Muon(muon, lr=settings.muon_lr, weight_decay=settings.weight_decay))
+        groups = _groups(muon, settings.muon_lr, settings.weight_decay, shares or {})
+        made.append(torch.optim.Muon(groups, lr=settings.muon_lr, weight_decay=settings.weight_decay))
     for optimizer in made:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
     return made
+
+
+def _groups(named: list[Any], lr: float, decay: float, shares: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Parameters by their rate, matrices apart from vectors."""
+    found: dict[tuple[bool, float], list[Any]] = {}
+    for name, p in named:
+        found.setdefault((p.ndim < 2, shares.get(name, 1.0)), []).append(p)
+    return [
+        {"params": held, "lr": lr * share, "weight_decay": 0.0 if vector else decay}
+        for (vector, share), held in sorted(found.items(), key=lambda item: item[0][0])
+    ]
 
 
 def _ends(model: Any) -> list[Any]:

@@ -91,10 +91,15 @@ class Parallel:
         else:
             yield
 
-    def weights(self, objective: Objective) -> dict[str, Any]:
-        """All weights of the model on the CPU, by the model's own names (of many processes, on the first)."""
+    def weights(self, objective: Objective) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(all weights of the model on the CPU, by the model's own names; those of its loss); of many processes, on the first."""
         found = gathered.get_model_state_dict(objective, options=WHOLE if self._sharded else None)
-        return {name.removeprefix("_orig_mod.").removeprefix("model."): value for name, value in found.items()}
+        model: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        for name, value in found.items():
+            head, _, rest = name.removeprefix("_orig_mod.").partition(".")
+            (model if head == "model" else own)[rest if head == "model" else f"{head}.{rest}"] = value
+        return model, own
 
     def optimizer_state(self, objective: Objective, optimizers: list[Any]) -> dict[str, Any]:
         """The state of the optimizers on the CPU, by the names of parameters: any number of processes can load it."""

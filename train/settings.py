@@ -13,6 +13,14 @@ from curate.train.token_set import HELD_OUT
 Count = Annotated[int, BeforeValidator(parse_size), Field(ge=1)]
 
 
+def _named(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+#: a bare name takes its defaults
+Named = Annotated[dict[str, Any], BeforeValidator(_named)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -116,7 +124,12 @@ class TrainSettings(_Strict):
     steps: Count = Field(description="optimizer steps")
     packing: Literal["concatenate", "best_fit"] = Field("best_fit", description="how documents share rows")
     long: Literal["split", "crop", "drop"] = Field("split", description="documents longer than a row")
-    loss: Literal["cross_entropy"] = Field("cross_entropy")
+    loss: Named = Field(
+        {"kind": "cross_entropy"}, description="`kind` of curate.train.objectives, and its settings; or the kind alone"
+    )
+    train_only: Named = Field(
+        {"kind": "all"}, description="which parameters: `kind` of curate.train.policies, and its settings"
+    )
     mixture: dict[str, Any] = Field(
         {"kind": "proportional"},
         description="what share of the tokens each source gives: `kind` of curate.select.weights, and its settings",
@@ -175,5 +188,14 @@ class TrainSettings(_Strict):
         model = self.model.model_copy(update={"start": found})
         graph = self.mixture.get("graph")
         mixture = {**self.mixture, "graph": place(graph)} if isinstance(graph, str) else self.mixture
-        update = {"data": [place(path) for path in self.data_folders], "output": place(self.output), "mixture": mixture}
+        teachers = self.loss.get("teachers")
+        loss = (
+            {**self.loss, "teachers": [place(path) for path in teachers]} if isinstance(teachers, list) else self.loss
+        )
+        update = {
+            "data": [place(path) for path in self.data_folders],
+            "output": place(self.output),
+            "mixture": mixture,
+            "loss": loss,
+        }
         return self.model_copy(update={**update, "evaluate": evaluate, "model": model})

@@ -16,6 +16,7 @@ from curate.files import file_sha256, write_json
 from curate.train.token_set import FORMAT, MANIFEST, Ids, content_hash, schema
 
 Mask = npt.NDArray[np.uint8]
+Scores = npt.NDArray[np.float32]
 
 
 @dataclass
@@ -27,19 +28,21 @@ class _Source:
     places: list[int] = field(default_factory=list)
     tokens: list[Ids] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
+    scores: list[Scores] = field(default_factory=list)
 
 
 class TokenFile:
-    """Documents of one file to be written, held in memory: 2 or 4 bytes a token, one more with masks."""
+    """Documents of one file to be written, held in memory: 2 or 4 bytes a token, one more with masks, four with scores."""
 
-    def __init__(self, width: int, *, masked: bool) -> None:
+    def __init__(self, width: int, *, masked: bool, scored: bool = False) -> None:
         self._type = np.uint16 if width == 2 else np.uint32
-        self._width, self._masked = width, masked
+        self._width, self._masked, self._scored = width, masked, scored
         self._sources: dict[str, _Source] = {}
 
     def add(
-        self, source: str, name: str, path: str, offset: int, tokens: npt.NDArray[Any], mask: Mask | None = None
-    ) -> None:
+        self, source: str, name: str, path: str, offset: int, tokens: npt.NDArray[Any], mask: Mask | None = None,
+        scores: Scores | None = None,
+    ) -> None:  # fmt: skip
         """Take up one document of at least one token; ids must fit the width. With masks, some token is trained."""
         held = self._sources.setdefault(source, _Source())
         held.ids.append(name)
@@ -48,11 +51,13 @@ class TokenFile:
         held.tokens.append(tokens.astype(self._type))
         if mask is not None:
             held.masks.append(mask)
+        if scores is not None:
+            held.scores.append(scores.astype(np.float32))
 
     def write(self, path: Path) -> dict[str, Any]:
         """Write the file; what the manifest says of it, all but its path."""
         names = sorted(self._sources)
-        columns = schema(self._width, masked=self._masked)
+        columns = schema(self._width, masked=self._masked, scored=self._scored)
         blocks = []
         with pa.ipc.new_file(str(path), columns, options=pa.ipc.IpcWriteOptions(unify_dictionaries=False)) as file:
             for number, name in enumerate(names):
@@ -80,6 +85,8 @@ class TokenFile:
             first = np.array([int(np.argmax(part)) for part in held.masks], np.int32)
             arrays += [_lists(offsets, mask, columns.field("mask").type), pa.array(first)]
             facts["trained"] = int(mask.sum())
+        if self._scored:
+            arrays.append(_lists(offsets, np.concatenate(held.scores), columns.field("scores").type))
         return pa.RecordBatch.from_arrays(arrays, schema=columns), facts
 
 
@@ -95,6 +102,7 @@ def write_manifest(
     tokenizer: Mapping[str, Any],
     width: int,
     masked: bool,
+    scored: bool = False,
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the manifest of files that are there. `tokenizer` has at least `name`, `sha256`, `vocabulary`."""
@@ -107,7 +115,7 @@ def write_manifest(
     manifest: dict[str, Any] = {
         "format": FORMAT, "kind": "tokens", "hash": "", **total, "width": width, "masked": masked,
         "tokenizer": dict(tokenizer), "sources": dict(sorted(sources.items())), "files": [dict(f) for f in files],
-        **(more or {}),
+        **({"scored": True} if scored else {}), **(more or {}),
     }  # fmt: skip
     manifest["hash"] = content_hash(manifest)
     write_json(folder / MANIFEST, manifest)

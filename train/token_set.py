@@ -5,14 +5,15 @@
     DIR/tokenizer/          the tokenizer, as transformers loads it
     DIR/held_out/           another such set, of documents that are not for training, where some are held out
 
-A row: `id`, `source`, `path`, `offset` (the keys of the ledger), `tokens` (uint16 or uint32), and of conversations `mask`
-(1 where the loss is) and `first_trained` (the place of the first such token). Nothing is read when a set is opened but
+A row: `id`, `source`, `path`, `offset` (the keys of the ledger), `tokens` (uint16 or uint32), of conversations `mask`
+(1 where the loss is) and `first_trained` (the place of the first such token), and where segments were scored `scores`
+(float32, that of each token's segment). Nothing is read when a set is opened but
 the manifest and the files' footers, so memory does not grow with the corpus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,7 +54,7 @@ class Document:
     mask: npt.NDArray[np.uint8] | None
 
 
-def schema(width: int, *, masked: bool, sources: Sequence[str] = ()) -> pa.Schema:
+def schema(width: int, *, masked: bool, scored: bool = False) -> pa.Schema:
     """The columns of a file of tokens of `width` bytes. Document offsets are 64 bits wide."""
     fields = [
         pa.field("id", pa.string()),
@@ -65,6 +66,8 @@ def schema(width: int, *, masked: bool, sources: Sequence[str] = ()) -> pa.Schem
     if masked:
         fields.append(pa.field("mask", pa.large_list(pa.field("item", pa.uint8(), nullable=False))))
         fields.append(pa.field("first_trained", pa.int32()))
+    if scored:
+        fields.append(pa.field("scores", pa.large_list(pa.field("item", pa.float32(), nullable=False))))
     return pa.schema(fields)
 
 
@@ -119,6 +122,11 @@ class TokenSet:
         return bool(self.manifest["masked"])
 
     @property
+    def scored(self) -> bool:
+        """Whether tokens have the scores of their segments: what objectives from preferences read."""
+        return bool(self.manifest.get("scored"))
+
+    @property
     def width(self) -> int:
         """Bytes a token."""
         return int(self.manifest["width"])
@@ -171,8 +179,8 @@ def _check_batch(path: Path, batch: pa.RecordBatch, block: Block) -> None:
     """Kernels read what stands here without a check of their own."""
     tokens = batch["tokens"]
     ends = tokens.offsets[len(batch)].as_py() if len(batch) else 0
-    masks = batch["mask"] if "mask" in batch.schema.names else tokens
-    same = len(masks) == len(batch) and (len(batch) == 0 or masks.offsets[len(batch)].as_py() == ends)
+    others = [batch[name] for name in ("mask", "scores") if name in batch.schema.names]
+    same = all(len(held) == len(batch) and (not len(batch) or held.offsets[-1].as_py() == ends) for held in others)
     if (len(batch), ends) != (block.documents, block.tokens) or len(tokens.values) < ends or not same or tokens.offset:
         raise CurateError(str(path), f"batch {block.batch} does not hold what the manifest says of it", AGAIN)
 

@@ -36,7 +36,9 @@ class TokenUnit:
     shards: bool
 
 
-def find_units(paths: Sequence[str], *, by: str, text: str, chat: bool, store: Path) -> list[TokenUnit]:
+def find_units(
+    paths: Sequence[str], *, by: str, text: str, chat: bool, store: Path, scores: str | None = None
+) -> list[TokenUnit]:
     """The units of output folders of runs, shards, or other files (`NAME=GLOB` names a source). Raises ConfigError."""
     problems: list[Problem] = []
     shards: list[InputFile] = []
@@ -65,6 +67,9 @@ def find_units(paths: Sequence[str], *, by: str, text: str, chat: bool, store: P
         Problem(f.path, "is a file of pages, not of texts", "run a pipeline with `extract` first") for f in raw
     ]
     problems += [problem for file in shards if (problem := _shard_problem(file, by, text, chat))]
+    if scores:
+        problems += [Problem("--scores", f"{file.path} is no shard of a run", "name output folders") for file in others]
+        problems += [problem for file in shards if (problem := _scores_problem(file, scores))]
     problems += check_heads(others)
     if problems:
         raise ConfigError(problems)
@@ -113,6 +118,15 @@ def _shard_problem(file: InputFile, by: str, text: str, chat: bool) -> Problem |
     return None
 
 
+def _scores_problem(file: InputFile, scores: str) -> Problem | None:
+    schema = pa.ipc.open_file(pa.memory_map(file.place)).schema
+    kind = schema.field(scores).type if scores in schema.names else None
+    if kind is not None and pa.types.is_struct(kind) and {"starts", "scores"} <= {field.name for field in kind}:
+        return None
+    hint = "add `tag: {insert: false}` to the pipeline, and name the step"
+    return Problem("--scores", f"{file.path} has no scored segments in `{scores}`", hint)
+
+
 def _grouped(files: Sequence[InputFile], *, shards: bool) -> Iterator[TokenUnit]:
     """Pieces in order, as many together as make a file of tokens worth its name."""
     held: list[tuple[InputFile, Piece, int]] = []
@@ -137,15 +151,18 @@ def _unit(held: Sequence[tuple[InputFile, Piece, int]], shards: bool) -> TokenUn
     return TokenUnit(digest([content, shards]), parts, sum(size for _, _, size in held), shards)
 
 
-def read_documents(unit: TokenUnit, *, by: str, text: str, chat: bool) -> Iterator[pa.RecordBatch]:
-    """Batches of `id, group, path, offset, text, messages, error`; `group` is what `by` says."""
-    batches = _shard_batches(unit, by, text, chat) if unit.shards else _other_batches(unit, by)
+def read_documents(
+    unit: TokenUnit, *, by: str, text: str, chat: bool, scores: str | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Batches of `id, group, path, offset, text, messages, error`; `group` is what `by` says. With `scores`, the name of a
+    step's signals, also `starts` and `scores` of segments."""
+    batches = _shard_batches(unit, by, text, chat, scores) if unit.shards else _other_batches(unit, by)
     for batch in batches:
         if batch.num_rows:
             yield batch
 
 
-def _shard_batches(unit: TokenUnit, by: str, text: str, chat: bool) -> Iterator[pa.RecordBatch]:
+def _shard_batches(unit: TokenUnit, by: str, text: str, chat: bool, scores: str | None) -> Iterator[pa.RecordBatch]:
     for part in unit.parts:
         file = pa.ipc.open_file(pa.memory_map(part.piece.path))
         stop = file.num_record_batches if part.piece.stop < 0 else part.piece.stop
@@ -154,6 +171,8 @@ def _shard_batches(unit: TokenUnit, by: str, text: str, chat: bool) -> Iterator[
             nothing = pa.nulls(batch.num_rows, pa.string())
             columns = {name: batch[name] for name in ("id", "path", "offset")}
             columns |= {"text": nothing if chat else batch[text], "messages": batch["messages"] if chat else nothing}
+            if scores:
+                columns |= {name: batch[scores].field(name) for name in ("starts", "scores")}
             yield pa.RecordBatch.from_pydict({**columns, "group": _group(batch, by), "error": nothing})
 
 

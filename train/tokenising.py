@@ -28,6 +28,7 @@ from curate.executors.local import LocalExecutor
 from curate.files import committed_folder, digest, read_json, sweep, write_json
 from curate.train.chat import Chat, ChatSettings
 from curate.train.encoding import Engine, HuggingFace, Kernel, fast_engine
+from curate.train.segment_scores import byte_sizes, token_scores
 from curate.train.text_tokenizer import TextTokenizer, end_of, load_tokenizer
 from curate.train.token_files import TokenFile, write_manifest
 from curate.train.token_set import HELD_OUT, MANIFEST, TOKENIZER, TOKENS, TokenSet
@@ -51,6 +52,7 @@ class TokenizeSettings:
         chat: how conversations become tokens, or None for texts.
         held_out: the share of the documents that is not for training.
         evaluation: whether these are the documents held out, or the others.
+        scores: the signals of a step `tag`, whose scores of segments the tokens take; of shards alone.
     """
 
     tokenizer: str
@@ -60,6 +62,7 @@ class TokenizeSettings:
     chat: ChatSettings | None = None
     held_out: float = 0.0
     evaluation: bool = False
+    scores: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,15 @@ def _tokenize(paths: Sequence[str], output: Path, settings: TokenizeSettings, wo
     if output.exists() and any(output.iterdir()) and not (output / UNITS).is_dir():
         raise ConfigError([Problem("--output", f"`{output}` holds other files", "name a new folder")])
     store = output / UNITS
-    units = find_units(paths, by=settings.by, text=settings.text, chat=chat is not None, store=store)
+    units = find_units(
+        paths, by=settings.by, text=settings.text, chat=chat is not None, scores=settings.scores, store=store
+    )
     store.mkdir(parents=True, exist_ok=True)
     sweep(output, depth=2)
     part = [settings.held_out, settings.evaluation] if settings.held_out else []
+    scores = [settings.scores] if settings.scores else []
     identity = digest(
-        [VERSION, tokenizer.sha256, settings.by, settings.text, chat.fingerprint if chat else None, *part]
+        [VERSION, tokenizer.sha256, settings.by, settings.text, chat.fingerprint if chat else None, *part, *scores]
     )
     keys = [digest([unit.key, identity])[:24] for unit in units]
     engine, why = fast_engine(tokenizer, _sample(units, settings) if chat is None else [])
@@ -135,9 +141,14 @@ def _whole(folder: Path) -> bool:
 
 def _checked(settings: TokenizeSettings) -> tuple[TextTokenizer, Chat | None]:
     tokenizer = load_tokenizer(settings.tokenizer, eos=settings.eos)
+    if settings.chat is not None and settings.scores:
+        raise ConfigError([Problem("--scores", "is for texts: conversations have no scored segments")])
     if settings.chat is not None:
         return tokenizer, Chat(tokenizer, settings.chat)
     end_of(tokenizer, settings.tokenizer)
+    if settings.scores and byte_sizes(tokenizer) is None:
+        what = "tokens are no pieces of bytes, so that segments cannot be found in them"
+        raise ConfigError([Problem("--scores", what, "choose a byte-level BPE: curate tokenizer train")])
     return tokenizer, None
 
 
@@ -168,15 +179,23 @@ def _do(jobs: Sequence[_Job], workers: int) -> None:
 def do_unit(job: _Job) -> None:
     """Tokenise one unit into the store."""
     chat = Chat(job.tokenizer, job.settings.chat) if job.settings.chat is not None else None
-    made = TokenFile(job.tokenizer.width, masked=chat is not None)
+    made = TokenFile(job.tokenizer.width, masked=chat is not None, scored=job.settings.scores is not None)
     counts: Counter[str] = Counter()
     start = time.perf_counter()
-    for batch in read_documents(job.unit, by=job.settings.by, text=job.settings.text, chat=chat is not None):
+    sizes = byte_sizes(job.tokenizer) if job.settings.scores else None
+    documents = read_documents(
+        job.unit, by=job.settings.by, text=job.settings.text, chat=chat is not None, scores=job.settings.scores
+    )
+    for batch in documents:
         batch = _of_part(batch, job.settings)
         counts["in"] += batch.num_rows
         for row, ids, mask in _chats(batch, chat, counts) if chat else _texts(batch, job, counts):
             group, name, path, offset = (batch[key][row].as_py() for key in ("group", "id", "path", "offset"))
-            made.add(group, name, path, offset, ids, mask)
+            scores = token_scores(ids, sizes, batch, row, job.tokenizer) if sizes is not None else None
+            if sizes is not None and scores is None:
+                counts["unaligned"] += 1
+                continue
+            made.add(group, name, path, offset, ids, mask, scores)
             counts["kept"] += 1
     with committed_folder(Path(job.store) / job.key) as folder:
         facts = made.write(folder / "tokens.arrow")
@@ -277,7 +296,13 @@ def _published(
         more["chat"] = chat.facts()
     old = read_json(output / MANIFEST)
     manifest = write_manifest(
-        output, files, tokenizer=tokenizer.facts(), width=tokenizer.width, masked=chat is not None, more=more
+        output,
+        files,
+        tokenizer=tokenizer.facts(),
+        width=tokenizer.width,
+        masked=chat is not None,
+        scored=settings.scores is not None,
+        more=more,
     )
     if old is None or old.get("hash") != manifest["hash"]:
         _forget(output, {f"{key}.arrow" for key in keys}, set(keys))

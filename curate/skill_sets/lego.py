@@ -18,7 +18,7 @@ from curate.skill_sets.sample import Sample
 
 @dataclass(frozen=True)
 class Lego:
-    """Chains of `variables` letters drawn from a to z; skill i asks the i-th of the chain, so skill 1 is the root."""
+    """Chains of `variables` of the first `letters` letters; skill i asks the i-th of the chain, so skill 1 is the root."""
 
     RANDOM: ClassVar[tuple[int, ...]] = (1, 1, 1, 3, 5)
     GRAPH: ClassVar[tuple[tuple[float, ...], ...]] = (
@@ -30,6 +30,7 @@ class Lego:
     )
 
     variables: int = 5
+    letters: int = 26
 
     @property
     def skills(self) -> tuple[str, ...]:
@@ -39,11 +40,11 @@ class Lego:
     @property
     def problems(self) -> int:
         """Chains: letters in order, the root's value, and value or negation of each other one."""
-        return math.perm(26, self.variables) << self.variables
+        return math.perm(self.letters, self.variables) << self.variables
 
     def sample(self, skill: int, rng: np.random.Generator) -> Sample:
         """A chain whose clauses stand in random order, with the variable of this skill asked."""
-        letters = [string.ascii_lowercase[i] for i in rng.choice(26, self.variables, replace=False)]
+        letters = [string.ascii_lowercase[i] for i in rng.choice(self.letters, self.variables, replace=False)]
         flips = rng.integers(0, 2, self.variables).tolist()
         return lego_sample(letters, flips, rng.permutation(self.variables).tolist(), skill)
 

@@ -1,0 +1,217 @@
+"""Skill-It's LEGO experiment in small: mixtures at equal steps, accuracy of the answers, mean and spread over seeds.
+
+    python -m benchmarks.lego [--quick] [--seeds 0,1,2] [--steps 2000] [--only METHOD,...] [--output out/lego]
+
+Chains of 3 variables of 8 letters (the paper: 5 of 26), a Llama of 4 layers and width 64 from random weights (the paper:
+GPT-Neo 125M, pretrained), batches of 128, AdamW at 1e-3; a prompt's token counts 0.005 of an answer (0.1 of its loss in the mean).
+No chain of the 100 held-out problems is trained on in any order. `random` is 1:3:5, the shape of the paper's baseline. Each run
+is kept with its result and goes on where it was stopped; the last line is Skill-It's accuracy over that of `stratified`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import parser, pin_to_one_core
+from curate.files import committed_folder, read_json, write_json
+from curate.skill_sets.lego import Lego
+from curate.skill_sets.sample import Sample
+from curate.train.token_files import TokenFile, write_manifest
+from curate.train.token_set import TOKENS, TokenSet
+
+LEGO = Lego(variables=3, letters=8)
+HELD_OUT, TRAINED = 100, 6000
+WORDS = ["<pad>", "Input:", "Output:", "=", ",", ".", "val", "not", "0", "1", *"abcdefgh"]
+IDS = {word: number for number, word in enumerate(WORDS)}
+CONTEXT, ROWS = 22, 64
+#: rows: trained; columns: evaluated; from the second skill to its neighbours, as in the paper
+GRAPH = [[1.0, 0.0, 0.0], [0.5, 1.0, 0.5], [0.0, 0.0, 1.0]]
+#: accuracy after 6,000 steps in the paper, 5 seeds
+PAPER = {"random": 62.9, "curriculum": 63.6, "stratified": 98.5, "skill_it": 99.4}
+
+
+def mixtures(steps: int) -> dict[str, dict[str, Any]]:
+    """The methods by name."""
+    every = max(1, steps // 6)
+    learned = {"steps": max(10, steps // 10), "relative": True, "negatives": "clip"}
+    return {
+        "random": {"kind": "static", "weights": dict(zip(LEGO.skills, (1, 3, 5), strict=True))},
+        "stratified": {"kind": "stratified"},
+        "curriculum": {"kind": "curriculum", "steps": steps},
+        "skill_it": {"kind": "skill_it", "graph": "graph.json", "eta": 0.5, "update_every": every},
+        "skill_it_learned": {"kind": "skill_it", "graph": learned, "eta": 0.5, "update_every": every},
+        "aioli": {"kind": "aioli", "cycle": every, "rounds": 2, "probe_steps": max(1, every // 40), "eta": 1.0},
+    }
+
+
+def ids_of(sample: Sample) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """(ids of a sample's words, a mask of its answer)."""
+    prompt = _words(sample.prompt)
+    words = [*prompt, sample.answer, ","]
+    mask = np.zeros(len(words), np.uint8)
+    mask[len(prompt)] = 1
+    return np.array([IDS[word] for word in words]), mask
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ,").replace(". ", " . ").split()
+
+
+def samples(seed: int) -> tuple[list[list[Sample]], list[list[Sample]]]:
+    """(held out, trained) samples by skill; of different texts, and no held-out problem is trained on."""
+    rng = np.random.default_rng([seed, 0])
+    held_out: list[list[Sample]] = [[], [], []]
+    closed: set[Any] = set()
+    for skill in range(3):
+        for sample in _different(skill, rng, HELD_OUT, set()):
+            held_out[skill].append(sample)
+            closed.add(sample.problem)
+    return held_out, [list(_different(skill, rng, TRAINED, closed)) for skill in range(3)]
+
+
+def _different(skill: int, rng: np.random.Generator, count: int, closed: set[Any]) -> Iterator[Sample]:
+    seen: set[str] = set()
+    while len(seen) < count:
+        sample = LEGO.sample(skill, rng)
+        if sample.problem not in closed and sample.text not in seen:
+            seen.add(sample.text)
+            yield sample
+
+
+def write_set(folder: Path, by_skill: list[list[Sample]]) -> None:
+    """A tokenised set with a source a skill; the loss is of the answers."""
+    if folder.exists():
+        return
+    file = TokenFile(2, masked=True)
+    for skill, made in zip(LEGO.skills, by_skill, strict=True):
+        for number, sample in enumerate(made):
+            file.add(skill, f"{skill}-{number}", "lego", number, *ids_of(sample))
+    with committed_folder(folder) as place:
+        (place / TOKENS).mkdir()
+        facts = {"path": f"{TOKENS}/00000.arrow", **file.write(place / TOKENS / "00000.arrow")}
+        tokenizer = {"name": "words", "sha256": "0" * 64, "vocabulary": len(WORDS)}
+        write_manifest(place, [facts], tokenizer=tokenizer, width=2, masked=True)
+
+
+def accuracy(model: Path, held_out: Path) -> dict[str, float]:
+    """Share of the held-out answers of each skill where the right one of 0 and 1 has the higher logit."""
+    import torch
+
+    from curate.train.models import reload_model
+
+    loaded, found = reload_model(model, False).eval(), {}
+    for skill in LEGO.skills:
+        documents = TokenSet.open(held_out).documents(skill)
+        rows = torch.from_numpy(np.stack([document.tokens.astype(np.int64) for document in documents]))
+        with torch.no_grad():
+            logits = loaded(input_ids=rows, use_cache=False).logits[:, -3, [IDS["0"], IDS["1"]]]
+        found[skill] = float((logits.argmax(-1) + IDS["0"] == rows[:, -2]).double().mean())
+    return found
+
+
+def run(method: str, seed: int, steps: int, folder: Path) -> dict[str, Any]:
+    """The result of a run, made unless it is there."""
+    result = folder / "results" / f"{method}-{seed}-{steps}.json"
+    if found := read_json(result):
+        return dict(found)
+    from curate.train.checkpoint import folder_of, state_of
+    from curate.train.loop import train
+    from curate.train.parallel import Parallel
+    from curate.train.settings import TrainSettings
+
+    data = folder / f"data-{seed}"
+    held_out, trained = samples(seed)
+    write_set(data / "held-out", held_out)
+    write_set(data / "train", trained)
+    graph = {"trained": LEGO.skills, "evaluated": LEGO.skills, "weights": GRAPH}
+    write_json(data / "graph.json", graph)
+    mixture = mixtures(steps)[method]
+    if mixture.get("graph") == "graph.json":
+        mixture["graph"] = str(data / "graph.json")
+    output = folder / f"{method}-{seed}-{steps}"
+    settings = TrainSettings.model_validate(
+        {"name": method, "seed": seed, "data": str(data / "train"), "context": CONTEXT, "rows": ROWS, "micro_rows": ROWS,
+         "model": {"preset": "1m", "config": {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4,
+                                              "num_key_value_heads": 4, "intermediate_size": 128}},
+         "loss": {"kind": "cross_entropy", "prompt": 0.005}, "mixture": mixture, "steps": steps,
+         "optimizer": {"lr": 1e-3, "weight_decay": 0.01, "betas": [0.9, 0.999]},
+         "schedule": {"kind": "constant", "warmup": min(1.0, 50 / steps)}, "device": "cpu", "log_every": max(1, steps // 8),
+         "evaluate": {"data": str(data / "held-out"), "every": max(1, steps // 8)},
+         "checkpoint": {"every": max(1, steps // 4), "keep": 9}, "output": str(output)}
+    )  # fmt: skip
+    output.mkdir(parents=True, exist_ok=True)
+    with Parallel(settings) as parallel:
+        last = train(settings, parallel)
+    answers = {
+        str(step): accuracy(folder_of(output, step) / "model", data / "held-out") for step in (steps // 2, steps)
+    }
+    held = {name: entry["loss"] for name, entry in state_of(last)["held_out"].items()}
+    result.parent.mkdir(exist_ok=True)
+    found = {"method": method, "seed": seed, "steps": steps, "accuracy": answers, "loss": held}
+    write_json(result, found)
+    return found
+
+
+def table(results: list[dict[str, Any]], steps: int) -> dict[str, float]:
+    """Print mean and spread by method; the mean accuracy of each at the end."""
+    print(
+        f"{'method':18} {'half-way':>14} {'end':>14} "
+        + " ".join(f"{s:>7}" for s in LEGO.skills)
+        + "    loss  seeds  paper"
+    )
+    means = {}
+    for method in mixtures(steps):
+        held = [found for found in results if found["method"] == method]
+        if not held:
+            continue
+        half, end = ([statistics.mean(f["accuracy"][str(s)].values()) for f in held] for s in (steps // 2, steps))
+        skills = [statistics.mean(f["accuracy"][str(steps)][skill] for f in held) for skill in LEGO.skills]
+        loss = statistics.mean(f["loss"]["all"] for f in held)
+        paper = PAPER.get(method)
+        print(
+            f"{method:18} {_spread(half):>14} {_spread(end):>14} " + " ".join(f"{share:7.1%}" for share in skills)
+            + f" {loss:7.3f} {len(held):6} {'' if paper is None else f'{paper:6.1f}'}"
+        )  # fmt: skip
+        means[method] = statistics.mean(end)
+    return means
+
+
+def _spread(values: list[float]) -> str:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{100 * statistics.mean(values):.1f} ± {100 * deviation:.1f}"
+
+
+def arguments() -> argparse.Namespace:
+    """What was typed."""
+    options = parser(__doc__)
+    options.add_argument("--seeds", default="0,1,2")
+    options.add_argument("--steps", type=int, default=2000)
+    options.add_argument("--only", default="", help="methods, with commas between")
+    options.add_argument("--output", type=Path, default=Path("out/lego"))
+    return options.parse_args()
+
+
+def main() -> None:
+    """Run what is not there yet, and print the table."""
+    chosen = arguments()
+    pin_to_one_core()
+    import torch
+
+    torch.set_num_threads(1)
+    steps, seeds = (60, [0]) if chosen.quick else (chosen.steps, [int(seed) for seed in chosen.seeds.split(",")])
+    names = [name for name in chosen.only.split(",") if name] or list(mixtures(steps))
+    results = [run(method, seed, steps, chosen.output) for seed in seeds for method in names]
+    print(json.dumps({"steps": steps, "seeds": seeds}))
+    means = table(results, steps)
+    print(f"ratio: {means.get('skill_it', 0.0) / (means.get('stratified') or 1):.3f}")
+
+
+if __name__ == "__main__":
+    main()
