@@ -64,6 +64,11 @@ def data_problems(settings: TrainSettings, where: Where) -> list[Problem]:
         what = f"`{kind}` reads scores of tokens, and the data has none"
         hint = "curate tokenize SHARDS --scores tag, behind a step `tag: {insert: false}`"
         problems.append(Problem(where(("loss",)), what, hint))
+    if settings.ewc:
+        old = _opened(settings.ewc.data, where(("ewc", "data")), problems)
+        if old and sets[0] and old.manifest["tokenizer"]["sha256"] != sets[0].manifest["tokenizer"]["sha256"]:
+            what = f"has another tokenizer, {old.manifest['tokenizer']['name']}, than the data"
+            problems.append(Problem(where(("ewc", "data")), what, "tokenise both with one"))
     if not isinstance(settings.mixture.get("graph"), dict) and settings.mixture.get("kind") in KINDS:
         problems += _mixture(settings, tokens, set(held.sources) if held else set(), where)
     return problems
@@ -80,6 +85,9 @@ def _recipe_problems(settings: TrainSettings, where: Where) -> list[Problem]:
     if settings.adapter and settings.train_only != {"kind": "all"}:
         what = "with adapters nothing but them is trained"
         problems.append(Problem(where(("train_only",)), what, "leave out one of the two"))
+    if settings.ewc and settings.adapter:
+        what = "holds the model's own weights near the start, and with adapters they do not move"
+        problems.append(Problem(where(("ewc",)), what, "leave out one of the two"))
     return problems
 
 

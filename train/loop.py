@@ -27,6 +27,7 @@ from curate.train.attention import check_leak, model_inputs
 from curate.train.batch import Batch
 from curate.train.card import model_card
 from curate.train.evaluate import Evaluation, open_evaluation
+from curate.train.ewc import Penalty, kept_fisher
 from curate.train.frozen import frozen_readers
 from curate.train.guard import Guard, check_finite, named_documents
 from curate.train.loader import Loader
@@ -66,6 +67,7 @@ class Run:
     evaluation: Evaluation | None
     sets: list[TokenSet]
     mixture: Mixture
+    penalty: Penalty | None
     step: int = 0
     best: dict[str, Any] = field(default_factory=dict)
     #: the newest held-out figures
@@ -141,6 +143,7 @@ def train_step(run: Run, batch: Batch) -> dict[str, Any]:
         by_source.index_add_(0, sources, torch.stack([each, counts], dim=1))
     sums = parallel.sum(torch.cat([total[None], by_source.ravel()]).to(parallel.device)).cpu()
     mean = float(sums[0]) / trained
+    penalty = run.penalty.add() if run.penalty else 0.0
     norm = float(_clip(run))
     if not (torch.isfinite(sums[0]) and torch.isfinite(torch.tensor(norm))):
         documents = run.loader.documents(batch)
@@ -159,12 +162,9 @@ def train_step(run: Run, batch: Batch) -> dict[str, Any]:
     pairs = sums[1:].reshape(-1, 2).tolist()
     losses = {name: s / n for name, (s, n) in zip(run.loader.sources, pairs, strict=True) if n}
     return {
-        "loss": mean,
-        "grad_norm": norm,
-        "lr": settings.optimizer.lr * share,
-        "trained": round(trained),
-        "losses": losses,
-    }
+        "loss": mean, "grad_norm": norm, "lr": settings.optimizer.lr * share, "trained": round(trained), "losses": losses,
+        **({"penalty": penalty} if run.penalty else {}),
+    }  # fmt: skip
 
 
 def _clip(run: Run) -> Any:
@@ -278,10 +278,17 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
             f"{wanted:,} to train on ({wanted / max(data, 1):.2f} epochs); {parallel.world} x {parallel.device.type}"
         )
     mixture = Mixture(_method(settings, parallel, sets), state["mixture"] if state else None)
+    penalty = None
+    if settings.ewc:
+        start = _begin(settings, sets, vocabulary).to(parallel.device)
+        apply_policy(make_policy(settings.train_only), start)
+        identity = [settings.model.model_dump(mode="json"), settings.train_only, settings.seed]
+        fisher = kept_fisher(settings.ewc, plan, output, start, identity)
+        penalty = Penalty(model, fisher, dict(start.named_parameters()), settings.ewc.weight)
     guard = Guard(**state["guard"]) if state else Guard()
     best = state["best"] if state else {}
     return Run(
-        settings, parallel, loader, objective, wrapped, optimizers, guard, log, metrics, evaluation, sets, mixture, step, best,
+        settings, parallel, loader, objective, wrapped, optimizers, guard, log, metrics, evaluation, sets, mixture, penalty, step, best,
         state["held_out"] if state else {},
     )  # fmt: skip
 

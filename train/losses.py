@@ -144,8 +144,8 @@ class Objective(torch.nn.Module):
         def losses(logits: torch.Tensor, given: torch.Tensor, part: slice) -> torch.Tensor:
             with torch.no_grad():
                 others = [reader.logits(held[part]) for reader, held in zip(self._frozen, frozen, strict=True)]
-            known = [None if held is None else held.detach()[part] for held in (scores, values)]
-            each: torch.Tensor = self.loss.losses(logits, given, Given(*known, tuple(others)))
+            known = Given(_part(scores, part), _part(values, part), tuple(others))
+            each: torch.Tensor = self.loss.losses(logits, given, known)
             return each if weights is None else each * weights[part]
 
         total, each = self._sum(states, targets, losses)
@@ -161,6 +161,10 @@ class Objective(torch.nn.Module):
         head = self._reader.head
         total, each = _ChunkedLoss.apply(states, head.weight, head.bias, targets, losses)  # type: ignore[no-untyped-call]
         return total, each
+
+
+def _part(held: torch.Tensor | None, part: slice) -> torch.Tensor | None:
+    return None if held is None else held.detach()[part]
 
 
 def _base(model: Any) -> Any:

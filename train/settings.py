@@ -94,6 +94,14 @@ class EvaluateSettings(_Strict):
     documents: Count = Field(256, description="the first so many of each source")
 
 
+class EwcSettings(_Strict):
+    """Elastic weight consolidation: parameters that mattered for old data are held near the start."""
+
+    data: str = Field(description="a folder of `curate tokenize` with the old data")
+    rows: Count = Field(256, description="rows of old data that tell what matters")
+    weight: float = Field(gt=0, description="lambda; its scale is the data's: try 1e2 to 1e5")
+
+
 class CheckpointSettings(_Strict):
     """When the state is kept, each time whole."""
 
@@ -130,6 +138,7 @@ class TrainSettings(_Strict):
     train_only: Named = Field(
         {"kind": "all"}, description="which parameters: `kind` of curate.train.policies, and its settings"
     )
+    ewc: EwcSettings | None = Field(None, description="against forgetting; replay is a source of the mixture")
     mixture: dict[str, Any] = Field(
         {"kind": "proportional"},
         description="what share of the tokens each source gives: `kind` of curate.select.weights, and its settings",
@@ -189,13 +198,8 @@ class TrainSettings(_Strict):
         graph = self.mixture.get("graph")
         mixture = {**self.mixture, "graph": place(graph)} if isinstance(graph, str) else self.mixture
         teachers = self.loss.get("teachers")
-        loss = (
-            {**self.loss, "teachers": [place(path) for path in teachers]} if isinstance(teachers, list) else self.loss
-        )
-        update = {
-            "data": [place(path) for path in self.data_folders],
-            "output": place(self.output),
-            "mixture": mixture,
-            "loss": loss,
-        }
+        loss = self.loss | ({"teachers": [place(path) for path in teachers]} if isinstance(teachers, list) else {})
+        ewc = self.ewc and self.ewc.model_copy(update={"data": place(self.ewc.data)})
+        data, output = [place(path) for path in self.data_folders], place(self.output)
+        update: dict[str, Any] = {"data": data, "output": output, "mixture": mixture, "loss": loss, "ewc": ewc}
         return self.model_copy(update={**update, "evaluate": evaluate, "model": model})

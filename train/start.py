@@ -13,7 +13,7 @@ from curate.train.settings import TrainSettings
 from curate.train.token_set import TOKENS
 
 INSTALL = "pip install 'curate[train]'"
-KEPT = ("checkpoints", "steps", "metrics.jsonl", "model", "graph")
+KEPT = ("checkpoints", "steps", "metrics.jsonl", "model", "graph", "ewc")
 #: where a pipeline's own training stands in its output folder
 TRAINING = "train"
 

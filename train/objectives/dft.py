@@ -1,4 +1,4 @@
-"""DFT and ASFT: cross-entropy weighted by the target's own probability; with an anchor to the model at the start."""
+"""DFT: cross-entropy weighted by the target's own probability; ASFT and `anchored`: held near the model of the start."""
 
 from __future__ import annotations
 
@@ -28,6 +28,23 @@ class Dft(TokenLoss):
         return each * (-each.detach()).exp().clamp(min=self.p_floor)
 
 
+class Anchored(TokenLoss):
+    """-log p + kl * KL(start || model) over the whole vocabulary, on new data: learning without forgetting.
+
+    The start is held in memory beside the model; with adapters it is the model without them.
+    """
+
+    kind: ClassVar[str] = "anchored"
+    source: ClassVar[str] = "learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282)"
+    reads_start: ClassVar[bool] = True
+
+    kl: float = Field(0.5, ge=0, description="weight of the anchor")
+
+    def losses(self, logits: Any, targets: Any, given: Given) -> Any:
+        """With the anchor."""
+        return nll(logits, targets) + self.kl * _divergence(logits, given.frozen[0])
+
+
 class Asft(Dft):
     """DFT with kl * KL(start || model) over the whole vocabulary; the start is held in memory beside the model.
 
@@ -42,9 +59,11 @@ class Asft(Dft):
 
     def losses(self, logits: Any, targets: Any, given: Given) -> Any:
         """With the anchor."""
-        from torch.nn import functional
+        return super().losses(logits, targets, given) + self.kl * _divergence(logits, given.frozen[0])
 
-        anchor = functional.kl_div(
-            logits.log_softmax(-1), given.frozen[0].log_softmax(-1), reduction="none", log_target=True
-        ).sum(-1)
-        return super().losses(logits, targets, given) + self.kl * anchor
+
+def _divergence(logits: Any, start: Any) -> Any:
+    """(n,) KL(start || model)."""
+    from torch.nn import functional
+
+    return functional.kl_div(logits.log_softmax(-1), start.log_softmax(-1), reduction="none", log_target=True).sum(-1)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from curate.errors import ConfigError, Problem
 from curate.train.objectives.cross_entropy import CrossEntropy
-from curate.train.objectives.dft import Asft, Dft
+from curate.train.objectives.dft import Anchored, Asft, Dft
 from curate.train.objectives.distillation import Distillation
 from curate.train.objectives.masked_thought import MaskedThought
 from curate.train.objectives.preferences import Awr, Rwr, Unlikelihood
@@ -19,7 +19,7 @@ from curate.yaml_source import nearest
 Kind = TypeVar("Kind", bound=BaseModel)
 
 LOSSES: dict[str, type[TokenLoss]] = {
-    cls.kind: cls for cls in (CrossEntropy, Dft, Asft, Unlikelihood, Rwr, Awr, MaskedThought, Distillation)
+    cls.kind: cls for cls in (CrossEntropy, Dft, Asft, Anchored, Unlikelihood, Rwr, Awr, MaskedThought, Distillation)
 }
 
 
@@ -30,10 +30,9 @@ def make_loss(settings: Mapping[str, Any]) -> TokenLoss:
 
 def chosen(settings: Mapping[str, Any], table: Mapping[str, type[Kind]], where: str) -> Kind:
     """The class of `table` by `kind`, made with the other settings. Raises ConfigError with all that is wrong."""
-    kind = settings.get("kind")
+    kind = str(settings.get("kind"))
     if kind not in table:
-        hint = nearest(str(kind), list(table)) or f"allowed: {', '.join(table)}"
-        raise ConfigError([Problem(f"{where}.kind", f"unknown kind `{kind}`", hint)])
+        raise ConfigError([Problem(f"{where}.kind", f"unknown kind `{kind}`", nearest(kind, table))])
     try:
         return table[kind].model_validate({name: value for name, value in settings.items() if name != "kind"})
     except ValidationError as error:
