@@ -333,6 +333,25 @@ def train(
 
 
 @app.command()
+def curve(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A training file, or a pipeline file with train:.")],
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="DIR", help="The folder of parts, runs and figures.")
+    ] = None,
+    fractions: Annotated[str, typer.Option("--fractions", help="Parts of the data.")] = "1/8,1/4,1/2,1",
+    seeds: Annotated[int, typer.Option("--seeds", help="Runs on each part.")] = 1,
+    steps: Annotated[
+        str, typer.Option("--steps", help="epochs: each part is seen as often as the whole; same: as many steps.")
+    ] = "epochs",
+    set: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
+) -> None:
+    """What more data would bring: the same training on nested parts of its data, and a power law."""
+    from curate.train.curve_command import curve_of_file
+
+    curve_of_file(file, output=output, fractions=fractions, seeds=seeds, steps=steps, settings=set or ())
+
+
+@app.command()
 def merge(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="soup, greedy, arithmetic, residual, lines or ties.")],
     models: Annotated[
