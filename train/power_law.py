@@ -18,7 +18,7 @@ EXPONENTS = np.linspace(0.02, 3.0, 150)
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """loss = a / x^b + c. `spread` has the least and greatest of each constant when one point is left out; empty with
+    """loss = a / x^b + c, with a and c at least 0. `spread` has the least and greatest of each constant when one point is left out; empty with
     fewer than five points, where three constants fit the rest too well to tell."""
 
     a: float
@@ -33,7 +33,7 @@ class PowerLaw:
 
     def needed(self, loss: float) -> float | None:
         """The x at which the loss is reached, if it is."""
-        return (self.a / (loss - self.c)) ** (1 / self.b) if loss > self.c and self.a > 0 else None
+        return (self.a / (loss - self.c)) ** (1 / self.b) if loss > self.c and self.a else None
 
     def formula(self) -> str:
         """For people."""
@@ -68,7 +68,12 @@ def _best(x: Floats, losses: Floats) -> tuple[float, tuple[float, float, float]]
 
 
 def _at(x: Floats, losses: Floats, b: float) -> tuple[float, float, float]:
-    """(squared error, a, c) with this exponent."""
-    columns = np.stack([x**-b, np.ones(len(x))], axis=1)
-    found, *_ = np.linalg.lstsq(columns, losses, rcond=None)
-    return float(((columns @ found - losses) ** 2).sum()), float(found[0]), float(found[1])
+    """(squared error, a, c) with this exponent; neither constant is below 0."""
+    powers = x**-b
+    columns = np.stack([powers, np.ones(len(x))], axis=1)
+    a, c = np.linalg.lstsq(columns, losses, rcond=None)[0].tolist()
+    if a < 0:
+        a, c = 0.0, float(losses.mean())
+    elif c < 0:
+        a, c = float(powers @ losses / (powers @ powers)), 0.0
+    return float(((a * powers + c - losses) ** 2).sum()), a, c

@@ -38,6 +38,12 @@ def test_a_law_bears_noise_and_says_how_much(b: float) -> None:
     assert found.error < 2e-3 and found.spread["b"][0] <= b * 1.1 and found.spread["b"][1] >= b * 0.9
 
 
+def test_no_law_promises_a_loss_below_nothing_or_harm_by_more() -> None:
+    assert fit([1, 2, 4], [3.0, 2.0, 0.9]).c == 0
+    rising = fit([1, 2, 4], [1.0, 2.0, 3.0])
+    assert rising.a == 0 and rising.c == pytest.approx(2.0) and rising.needed(2.5) is None
+
+
 def test_two_points_are_no_curve() -> None:
     with pytest.raises(CurateError, match="three or more"):
         fit([1, 2], [3.0, 2.0])
