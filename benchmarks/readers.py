@@ -1,12 +1,9 @@
-"""Readers and the steps over passages, domains and Indic lines: documents a second, and how time grows with input.
+"""Readers, files of each format made from the real data; `benchmarks.steps` times them all.
 
     python -m benchmarks.readers [--quick] [--dump FILE]
 
-Files of each format are made from the real data and read whole, on one core, half of them and all of them. Steps run over
-the Debian documents in memory (collect, resolve and process of those that are global), with addresses of 500 hosts.
-All times are processor times, the peer's too, so that a busy machine says little. The peer is mwparserfromhell, which
-turns the same markup into text; `--dump` names a real dump of a wiki, without it the pages are real prose with markup put
-in, links, templates, references and tables.
+By itself it compares the text of wiki markup with mwparserfromhell, processor time on both sides: `--dump` names a real dump
+of a wiki, without it the pages are real prose with markup put in, links, templates, references and tables.
 """
 
 from __future__ import annotations
@@ -20,29 +17,20 @@ import sysconfig
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from benchmarks.common import parser, pin_to_one_core, report, run_peer, shared_file
-from curate.dedup.memory import resolve_here
-from curate.dedup.step import GlobalStep
-from curate.documents import document_batch
 from curate.readers import FORMATS
 from curate.readers.reader import ReadSettings, Tally
-from curate.steps import step_class
-from curate.steps.step import Step
-from curate.work import with_findings
 
-UNIT_ROWS = 500
 HEAD = '<mediawiki xml:lang="en"><siteinfo><base>https://en.example.org/wiki/Main</base></siteinfo>\n'
-STEPS: dict[str, dict[str, Any]] = {
-    "paragraph_dedup": {}, "site_boilerplate": {}, "domain_cap": {"max_documents": 20}, "setu_lines": {},
-}  # fmt: skip
 
 
 def prose() -> list[str]:
@@ -98,76 +86,61 @@ def page(number: int, text: str) -> str:
 
 
 def make_files(folder: Path, quick: bool) -> dict[str, list[Path]]:
-    """Format -> files of it, the more the larger."""
+    """Format -> files of it, about as large as each other."""
     chapters = prose()[: 100 if quick else 597]
     rng = random.Random(7)
-    made: dict[str, list[Path]] = {name: [] for name in ("epub", "subtitles", "markdown", "code", "arrow", "mediawiki")}
+    made: dict[str, list[Path]] = {}
 
-    def put(format: str, name: str, content: bytes) -> None:
-        (folder / name).write_bytes(content)
-        made[format].append(folder / name)
+    def place(format: str, name: str) -> Path:
+        made.setdefault(format, []).append(folder / name)
+        return folder / name
 
+    for i, part in enumerate(archive_parts(500 if quick else 2500)):
+        place("warc", f"{i}.warc.gz").write_bytes(part)
     for i in range(0, len(chapters), 10):
-        put("epub", f"{i}.epub", epub(chapters[i : i + 10]))
+        place("epub", f"{i}.epub").write_bytes(epub(chapters[i : i + 10]))
     for i, text in enumerate(chapters):
-        put("subtitles", f"{i}.srt", subtitles(text).encode())
-        put("markdown", f"{i}.md", f"---\ntitle: Chapter {i}\ntags: [a, b]\n---\n\n# Chapter {i}\n\n{text}".encode())
+        place("subtitles", f"{i}.srt").write_bytes(subtitles(text).encode())
+        place("markdown", f"{i}.md").write_bytes(
+            f"---\ntitle: Chapter {i}\ntags: [a, b]\n---\n\n# Chapter {i}\n\n{text}".encode()
+        )
+        place("text", f"{i}.txt").write_bytes(text.encode())
     sources = sorted(Path(sysconfig.get_path("stdlib")).glob("*/*.py"))
     made["code"] = sources[: 100 if quick else 1000]
     pages = [page(i, marked_up(text, rng)) for i, text in enumerate(chapters)]
     for i in range(0, len(pages), 50):
         streams = [HEAD, *("".join(pages[k : k + 10]) for k in range(i, min(i + 50, len(pages)), 10))]
-        put("mediawiki", f"{i}.xml.bz2", b"".join(bz2.compress(part.encode()) for part in streams))
+        place("mediawiki", f"{i}.xml.bz2").write_bytes(b"".join(bz2.compress(part.encode()) for part in streams))
     table = pq.read_table(shared_file("corpus/debian_docs.parquet"), columns=["id", "text"])
     for i in range(0, 2000 if quick else 14000, 1000):
-        with pa.ipc.new_stream(str(folder / f"{i}.arrow"), table.schema) as stream:
-            stream.write_table(table.slice(i, 1000), max_chunksize=100)
-        made["arrow"].append(folder / f"{i}.arrow")
+        rows = table.slice(i, 1000)
+        with pa.ipc.new_stream(str(place("arrow", f"{i}.arrow")), table.schema) as stream:
+            stream.write_table(rows, max_chunksize=100)
+        pq.write_table(rows, place("parquet", f"{i}.parquet"), compression="zstd")
+        lines = "".join(json.dumps(row) + "\n" for row in rows.to_pylist())
+        place("jsonl", f"{i}.jsonl.gz").write_bytes(gzip.compress(lines.encode(), 1))
     return made
+
+
+def archive_parts(count: int, parts: int = 10) -> list[bytes]:
+    """The first records of the archive of pages, a tenth of them a file."""
+    content = shared_file("corpus/debian_pages.warc.gz").read_bytes()
+    records = ArchiveIterator(io.BytesIO(content), record_types=WarcRecordType.response, parse_http=False)
+    at = [record.stream_pos for record in records]
+    cuts = [*at[: count : -(-min(count, len(at)) // parts)], at[count] if count < len(at) else len(content)]
+    return [content[start:stop] for start, stop in zip(cuts, cuts[1:], strict=False)]
 
 
 def read(format: str, files: Sequence[Path], **options: Any) -> tuple[float, list[str]]:
     """Seconds and texts of all documents of these files."""
     reader, settings = FORMATS[format], ReadSettings("s", format, **options)
+    column = "content" if format == "warc" else "text"
     start, texts = time.process_time(), []
     for file in files:
         for piece in reader.pieces(str(file)):
-            texts += [batch["text"] for batch in reader.read(piece, settings, Tally())]
+            texts += [batch[column] for batch in reader.read(piece, settings, Tally())]
     seconds = time.process_time() - start
-    return seconds, [text or "" for column in texts for text in column.to_pylist()]
-
-
-def units(count: int) -> Iterator[pa.RecordBatch]:
-    """The first documents of the corpus, with addresses."""
-    table = pq.read_table(shared_file("corpus/debian_docs.parquet"), columns=["id", "text"]).slice(0, count)
-    for start in range(0, count, UNIT_ROWS):
-        rows = table.slice(start, UNIT_ROWS).to_pylist()
-        yield document_batch(
-            [{"row": i, "url": f"https://h{(start + i) % 500}.example.org/{i}", **row} for i, row in enumerate(rows)]
-        )
-
-
-def apply(step: Step, batches: Sequence[pa.RecordBatch]) -> float:
-    """Seconds that a step takes for these units, from texts to texts and signals."""
-    start = time.process_time()
-    if isinstance(step, GlobalStep):
-        tables = [pa.table({"row": batch["row"], **dict(step.collect(batch))}) for batch in batches]
-        found = resolve_here(step, tables, lambda *_: pa.nulls(0), {})
-        batches = [with_findings(batch, table) for batch, table in zip(batches, found, strict=True)]
-    for batch in batches:
-        step.process(batch)
-    return time.process_time() - start
-
-
-def grown(run: Callable[[float], tuple[float, int, float]], what: str) -> list[tuple[str, float, str]]:
-    """Documents and MB a second of all input, and its time over that of half of it, less the doubling."""
-    half, whole = (min((run(part) for _ in range(2)), key=lambda done: done[0]) for part in (0.5, 1.0))
-    growth = whole[0] / half[0] / (whole[1] / half[1])
-    return [
-        (what, whole[1] / whole[0], "documents/s"),
-        ("", whole[2] / 1e6 / whole[0], "MB/s of text"),
-        ("", growth, "times the time a document of half of it"),
-    ]
+    return seconds, [text or "" for part in texts for text in part.to_pylist()]
 
 
 def main() -> None:
@@ -175,30 +148,10 @@ def main() -> None:
     arguments.add_argument("--dump", type=Path, help="a dump of a wiki, for the comparison with the peer")
     options = arguments.parse_args()
     pin_to_one_core()
-    rows: list[tuple[str, float, str]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for format, files in make_files(folder, options.quick).items():
-            read(format, files[:1])
-
-            def run(part: float, format: str = format, files: list[Path] = files) -> tuple[float, int, float]:
-                markup = {"markup": "strip"} if format == "mediawiki" else {}
-                seconds, texts = read(format, files[: max(1, int(len(files) * part))], **markup)
-                return seconds, len(texts), float(sum(len(text.encode()) for text in texts))
-
-            rows += grown(run, f"read {format}")
-        batches = list(units(2000 if options.quick else 14000))
-        for kind, settings in STEPS.items():
-            step = step_class(kind).model_validate(settings)
-            apply(step, batches[:1])
-
-            def run_step(part: float, step: Step = step) -> tuple[float, int, float]:
-                chosen = batches[: int(len(batches) * part)]
-                size = sum(batch["text"].nbytes for batch in chosen)
-                return apply(step, chosen), sum(batch.num_rows for batch in chosen), float(size)
-
-            rows += grown(run_step, f"step {kind}")
-        dumps = [options.dump] if options.dump else sorted(folder.glob("*.xml.bz2"))[:2]
+        files = make_files(folder, options.quick)["mediawiki"]
+        dumps = [options.dump] if options.dump else files[:2]
         with_reading, markup = min(
             (read("mediawiki", dumps, markup="keep") for _ in range(2)), key=lambda done: done[0]
         )
@@ -206,11 +159,11 @@ def main() -> None:
         (folder / "pages.jsonl").write_text("".join(json.dumps(text) + "\n" for text in markup))
         peer = run_peer("mwparserfromhell_text.py", [folder / "pages.jsonl"])["seconds"]
         size = sum(len(text.encode()) for text in markup) / 1e6
-        rows += [
-            ("markup to text", size, "MB"),
-            ("ours, without reading the dump", size / ours, "MB/s"),
-            ("mwparserfromhell", size / peer, "MB/s"),
-        ]
+    rows = [
+        ("markup to text", size, "MB"),
+        ("ours, without reading the dump", size / ours, "MB/s"),
+        ("mwparserfromhell", size / peer, "MB/s"),
+    ]
     report(rows, peer / ours)
 
 

@@ -16,6 +16,7 @@ from curate.select.order import Scores
 from curate.select.points import Points
 from curate.select.selector import BYTES_A_TOKEN, Selector
 from curate.steps.step import Signal
+from curate.steps.word_assets import word_assets
 from curate.text import buffers
 
 MADE_HERE = ("length_in", "length_out", "mtld", "knn")
@@ -53,7 +54,7 @@ class InstructMining(Selector):
     """
 
     kind: ClassVar[str] = "instruct_mining"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Cao et al. 2023 (arXiv 2307.06290, v1 and v2); MTLD: McCarthy & Jarvis 2010"
     FINDINGS: ClassVar[pa.Schema | None] = pa.schema(
         [*(Selector.FINDINGS or ()), *(pa.field(name, pa.float64()) for name in MADE_HERE)]
@@ -103,12 +104,12 @@ class InstructMining(Selector):
         return {**super().reads(), **named, **({"vectors": self.vectors} if self._compares() else {})}
 
     def assets(self) -> dict[str, str]:
-        """Nothing of its own. Raises MissingAsset where a package is not installed."""
+        """The version of ICU, whose words MTLD is of. Raises MissingAsset where a package is not installed."""
         if self._compares():
             from curate.select.compare import require_packages
 
             require_packages(self.name)
-        return super().assets()
+        return super().assets() | word_assets()
 
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """`key` and `size` of any selector, and the indicators of the messages; null where there are none."""

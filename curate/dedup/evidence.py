@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-WORD = re.compile(r"\w+")
+# Thai to Lao, Burmese, Khmer, kana, ideographs: where words are not spaced, a character counts as one.
+_UNSPACED = "\u0e01-\u0edf\u1000-\u109f\u1780-\u17dd\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+WORD = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])\w)+")
 
 
 def shared_passage(text_a: str, text_b: str, *, limit: int = 300) -> str:
     """The longest run of words that both texts have, as it stands in `text_a`; "" where they share no word.
 
-    Words are compared in lower case, whatever stands between them. At most `limit` characters, cut behind a word
+    Words are compared in lower case, whatever stands between them; a character of a script without spaces is one. At most `limit` characters, cut behind a word
     where a word fits; of several runs of one length the first in `text_a`.
     """
     spans = [match.span() for match in WORD.finditer(text_a)]

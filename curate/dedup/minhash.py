@@ -12,14 +12,16 @@ from pydantic import AfterValidator, Field
 from curate.dedup.exact import text_lengths
 from curate.dedup.step import Contributions, GlobalStep
 from curate.dedup.verdicts import KEEP, check_keep
+from curate.steps.word_assets import word_assets
 from curate.text import buffers
 
 
 class MinhashDedup(GlobalStep):
-    r"""Drop every document whose shingles have a Jaccard similarity of at least `threshold` to those of a kept one.
+    """Drop every document whose shingles have a Jaccard similarity of at least `threshold` to those of a kept one.
 
-    Words are `\w+` in lower case, a shingle is `ngram` words in a row; a text of fewer words is one shingle, so that
-    equal short texts are found, and a text without a word is never a duplicate. Documents are gone through in the
+    Words are letters, marks, digits and _ in lower case, ICU's where none are spaced (Chinese, Japanese, Thai, Lao, Khmer,
+    Burmese); a shingle is `ngram` words in a row; a text of fewer words is one shingle, so that equal short texts are
+    found, and a text without a word is never a duplicate. Documents are gone through in the
     order `keep`; each is compared to the kept documents in its LSH buckets, and to those that stand for dropped ones
     there. So no document leaves for being like one that has left itself. The ledger names the most similar kept one.
     Work on a document is bounded: a bucket takes no kept document beyond its 1024th (pages of one template), and of
@@ -31,6 +33,7 @@ class MinhashDedup(GlobalStep):
     """
 
     kind: ClassVar[str] = "minhash"
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Broder 1997; parameters of FineWeb (Penedo et al. 2024, arXiv 2406.17557), section 3.4"
     RULE_FIELDS: ClassVar[frozenset[str]] = GlobalStep.RULE_FIELDS | {"threshold", "keep"}
     drop_rule: ClassVar[str] = "near_duplicate"
@@ -44,6 +47,10 @@ class MinhashDedup(GlobalStep):
     seed: int = Field(1, ge=0, description="chooses the hash functions")
     keep: Annotated[str, AfterValidator(check_keep)] = Field("first", description=KEEP)
 
+    def assets(self) -> dict[str, str]:
+        """The version of ICU."""
+        return word_assets()
+
     def reads(self) -> Mapping[str, str]:
         """The signal that `keep` names, if it names one."""
         return {"keep": self.keep} if "." in self.keep else {}
@@ -51,14 +58,18 @@ class MinhashDedup(GlobalStep):
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """`signature` (list of bands x rows uint32), `shingles` (int32, repeats included), `length` (characters)."""
         from curate.kernels.minhash import permutations, signatures
+        from curate.kernels.segments import word_edges
+        from curate.kernels.shingles import word_characters
         from curate.kernels.unicode import tables
 
         text = batch.column("text")
         data, offsets = buffers(text)
-        known, width = tables(), self.bands * self.rows
+        edges, width = word_edges(data, offsets), self.bands * self.rows
         factors, summands = permutations(self.seed, width)
         table, counts = np.empty((len(text), width), np.uint32), np.empty(len(text), np.int32)
-        signatures(data, offsets, self.ngram, known.word, known.lower, factors, summands, table, counts)
+        signatures(
+            data, offsets, self.ngram, word_characters(), tables().lower, edges, factors, summands, table, counts
+        )
         signature = pa.FixedSizeListArray.from_arrays(pa.array(table.reshape(-1)), width)
         return [("signature", signature), ("shingles", pa.array(counts)), ("length", text_lengths(text))]
 

@@ -196,14 +196,15 @@ def _likeliest(found: npt.NDArray[np.int32], alike: npt.NDArray[np.int32]) -> li
 
 def shingle_sets(text: pa.Array, ngram: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """The distinct shingle hashes of each text, ascending, one text after the other; and n + 1 ends."""
-    from curate.kernels.shingles import distinct, shingle_hashes
+    from curate.kernels.segments import word_edges
+    from curate.kernels.shingles import distinct, shingle_hashes, word_characters
     from curate.kernels.unicode import tables
 
     data, offsets = buffers(text)
-    known = tables()
     size = (int(offsets[-1]) - int(offsets[0])) // 2 + len(text) + 1
     values, ends = np.empty(size, np.uint64), np.empty(len(text) + 1, np.int64)
-    shingle_hashes(data, offsets, ngram, known.word, known.lower, values, ends)
+    edges = word_edges(data, offsets)
+    shingle_hashes(data, offsets, ngram, word_characters(), tables().lower, edges, values, ends)
     for start, stop in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
         values[start:stop].sort()
     distinct(values, ends)

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import inlined, loop
-from curate.kernels.folded_words import Places, Table, folding, words_in
+from curate.kernels.folded_words import Folding, Places, folding, words_in
 from curate.kernels.groups import GOLDEN, Hashes
+from curate.kernels.segments import SPELLED, word_edges
 from curate.text import Bytes, Offsets
 
 Integers = npt.NDArray[np.int64]
@@ -63,6 +64,16 @@ class Marks(NamedTuple):
     most: Places  # of each passage: the most words that one text so far covers
 
 
+class Text(NamedTuple):
+    """Room for what one text has: its words, and the grams that begin at them, in order."""
+
+    hashes: Hashes
+    start: Places
+    stop: Places
+    hit_word: Places
+    hit_gram: Places
+
+
 class Found(NamedTuple):
     """What texts share with passages. Text i has found the passages `first[i]:first[i + 1]`, in any order."""
 
@@ -72,7 +83,7 @@ class Found(NamedTuple):
     first: Integers
     best: Places  # of each text: the passage with the greatest covered share, -1 for none
     best_covered: Places
-    evidence: npt.NDArray[np.int32]  # (n, 3): the longest stretch of the best passage: words; first and last byte
+    evidence: Places  # (n, 3): the longest stretch of the best passage: words; first and last byte
     words: Places  # of each text
     matched: Places  # of each text: words in n-grams of the passages found
     span_start: Places  # stretches in n-grams of the passages found, in bytes
@@ -153,34 +164,33 @@ def search(data: Bytes, offsets: Offsets, grams: Grams, marks: Marks, threshold:
     """What n texts share with the passages: one is found where more than `threshold` of its words are covered."""
     texts = len(offsets) - 1
     room = int(np.diff(offsets).max(initial=0)) // 2 + 2
-    hashes, start, stop = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)
     # at each word an n-gram and short passages of each size below n may begin; pages that no hit reaches are not touched
     hits = room * (1 + max(0, grams.words - grams.head_words))
-    hit_word, hit_gram = np.empty(hits, np.int32), np.empty(hits, np.int32)
-    best, evidence = np.full((2, texts), -1, np.int32), np.zeros((texts, 3), np.int32)
-    counts = np.zeros((2, texts), np.int32)
-    first, span_first = np.zeros(texts + 1, np.int64), np.zeros(texts + 1, np.int64)
-    capacity, done = 1024, 0
-    passage, covered, reach = (
-        np.empty(capacity, np.int32),
-        np.empty(capacity, np.int32),
-        np.empty((capacity, 2), np.int32),
-    )
-    span_start, span_stop = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    while done < texts:
-        done = _search(
-            data, offsets, done, threshold, *folding(), *grams, *marks, hashes, start, stop, hit_word, hit_gram,
-            passage, covered, reach, first, best[0], best[1], evidence, counts[0], counts[1], span_start, span_stop, span_first,
-        )  # fmt: skip
-        if done < texts:
-            passage, covered, reach, span_start, span_stop = (
-                np.concatenate([held, np.empty_like(held)]) for held in (passage, covered, reach, span_start, span_stop)
-            )
-    pairs, spans = int(first[-1]), int(span_first[-1])
-    return Found(
-        passage[:pairs], covered[:pairs], reach[:pairs], first, best[0], best[1], evidence, counts[0], counts[1],
-        span_start[:spans], span_stop[:spans], span_first,
+    text = Text(np.empty(room, np.uint64), *(np.empty(size, np.int32) for size in (room, room, hits, hits)))
+    edges, done = word_edges(data, offsets, SPELLED), 0
+    found = Found(
+        *_room(1024), np.zeros(texts + 1, np.int64), np.full(texts, -1, np.int32), np.full(texts, -1, np.int32),
+        np.zeros((texts, 3), np.int32), np.zeros(texts, np.int32), np.zeros(texts, np.int32), *_room(1024)[:2],
+        np.zeros(texts + 1, np.int64),
     )  # fmt: skip
+    while done < texts:
+        done = _search(data, offsets, done, threshold, folding(), edges, grams, marks, text, found)
+        if done < texts:
+            found = found._replace(**{name: _doubled(getattr(found, name)) for name in _GROWING})
+    pairs, spans = int(found.first[-1]), int(found.span_first[-1])
+    sizes = dict(zip(_GROWING, (pairs, pairs, pairs, spans, spans), strict=True))
+    return found._replace(**{name: getattr(found, name)[:size] for name, size in sizes.items()})
+
+
+_GROWING = ("passage", "covered", "reach", "span_start", "span_stop")
+
+
+def _room(size: int) -> tuple[Places, Places, Places]:
+    return np.empty(size, np.int32), np.empty(size, np.int32), np.empty((size, 2), np.int32)
+
+
+def _doubled(held: Places) -> Places:
+    return np.concatenate([held, np.empty_like(held)])
 
 
 @loop
@@ -189,167 +199,90 @@ def _search(
     offsets: Offsets,
     begin: int,
     threshold: float,
-    ascii: npt.NDArray[np.uint8],
-    folded: Table,
-    forms: Table,
-    alone: npt.NDArray[np.bool_],
-    n: int,
-    head_n: int,
-    longs: int,
-    bits: Hashes,
-    keys: Hashes,
-    ids: Places,
-    head_bits: Hashes,
-    head_keys: Hashes,
-    head_ids: Places,
-    head_first: Integers,
-    gram_key: Hashes,
-    gram_size: Places,
-    gram_first: Integers,
-    place: Integers,
-    owner: Places,
-    passage_size: Places,
-    stamp: Integers,
-    word_mark: Integers,
-    passage_mark: Integers,
-    passage_covered: Places,
-    passage_reach: npt.NDArray[np.int32],
-    touched: Places,
-    gram_mark: Integers,
-    gram_use: npt.NDArray[np.int8],
-    anywhere: npt.NDArray[np.bool_],
-    most: Places,
-    hashes: Hashes,
-    start: Places,
-    stop: Places,
-    hit_word: Places,
-    hit_gram: Places,
-    out_passage: Places,
-    out_covered: Places,
-    out_reach: npt.NDArray[np.int32],
-    out_first: Integers,
-    best: Places,
-    best_covered: Places,
-    evidence: npt.NDArray[np.int32],
-    word_count: Places,
-    matched: Places,
-    span_start: Places,
-    span_stop: Places,
-    span_first: Integers,
+    folded: Folding,
+    edges: Bytes,
+    grams: Grams,
+    marks: Marks,
+    text: Text,
+    found: Found,
 ) -> int:
     """Search the texts from `begin` on until the arrays of what is found are full; the first text not searched."""
-    for text in range(begin, len(offsets) - 1):
-        out, spans = out_first[text], span_first[text]
-        out_first[text + 1], span_first[text + 1] = out, spans
-        lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        count = words_in(data, lo, hi, ascii, folded, forms, alone, hashes, start, stop)
-        word_count[text] = count
-        hits = _hits(
-            hashes, count, n, head_n, longs, bits, keys, ids, head_bits, head_keys, head_ids, head_first, gram_key,
-            gram_size, hit_word, hit_gram,
-        )  # fmt: skip
+    for row in range(begin, len(offsets) - 1):
+        found.first[row + 1], found.span_first[row + 1] = found.first[row], found.span_first[row]
+        lo, hi = np.int64(offsets[row]), np.int64(offsets[row + 1])
+        count = words_in(data, lo, hi, folded, edges, text.hashes, text.start, text.stop)
+        found.words[row] = count
+        hits = _hits(count, grams, text)
         if hits == 0:
             continue
-        stamp[0] += 1
-        now = stamp[0]
-        met = _cover(
-            now, hits, hit_word, hit_gram, gram_size, gram_first, place, owner, word_mark, passage_mark, passage_covered,
-            passage_reach, touched, gram_mark, gram_use, anywhere,
-        )  # fmt: skip
-        chosen, share = -1, 0.0
-        for k in range(met):
-            passage = np.int64(touched[k])
-            covered = passage_covered[passage]
-            most[passage] = max(most[passage], covered)
-            ratio = covered / passage_size[passage]
-            # of equal shares the longer, then the first passage of the test sets
-            if ratio > share or (
-                ratio == share
-                and (covered > passage_covered[chosen] or (covered == passage_covered[chosen] and passage < chosen))
-            ):
-                chosen, share = passage, ratio
-            if ratio > threshold:
-                if out == len(out_passage):
-                    return text
-                out_passage[out], out_covered[out] = passage, covered
-                out_reach[out, 0] = start[passage_reach[passage, 0]]
-                out_reach[out, 1] = stop[passage_reach[passage, 1] - 1]
-                out += 1
-        best[text], best_covered[text] = chosen, passage_covered[chosen]
-        spans = _stretches(
-            hits, hit_word, hit_gram, gram_size, gram_first, place, owner, passage_size, passage_covered, threshold,
-            chosen, gram_use, start, stop, text, evidence, matched, span_start, span_stop, spans,
-        )  # fmt: skip
+        marks.stamp[0] += 1
+        met = _cover(hits, grams, marks, text)
+        out = _above(row, met, threshold, grams, marks, text, found)
+        spans = _stretches(row, hits, threshold, grams, marks, text, found) if out >= 0 else -1
         if spans < 0:
-            return text
-        out_first[text + 1], span_first[text + 1] = out, spans
+            return row
+        found.first[row + 1], found.span_first[row + 1] = out, spans
     return len(offsets) - 1
 
 
 @loop
-def _hits(
-    hashes: Hashes,
-    count: int,
-    n: int,
-    head_n: int,
-    longs: int,
-    bits: Hashes,
-    keys: Hashes,
-    ids: Places,
-    head_bits: Hashes,
-    head_keys: Hashes,
-    head_ids: Places,
-    head_first: Integers,
-    gram_key: Hashes,
-    gram_size: Places,
-    hit_word: Places,
-    hit_gram: Places,
-) -> int:
+def _above(row: int, met: int, threshold: float, grams: Grams, marks: Marks, text: Text, found: Found) -> int:
+    """Write the passages met that are covered above the threshold, and the best; how many, -1 if there is no room."""
+    out, chosen, share = found.first[row], -1, 0.0
+    for k in range(met):
+        passage = np.int64(marks.touched[k])
+        covered = marks.covered[passage]
+        marks.most[passage] = max(marks.most[passage], covered)
+        ratio = covered / grams.passage[passage]
+        # of equal shares the longer, then the first passage of the test sets
+        if ratio > share or (
+            ratio == share
+            and (covered > marks.covered[chosen] or (covered == marks.covered[chosen] and passage < chosen))
+        ):
+            chosen, share = passage, ratio
+        if ratio > threshold:
+            if out == len(found.passage):
+                return -1
+            found.passage[out], found.covered[out] = passage, covered
+            found.reach[out, 0] = text.start[marks.reach[passage, 0]]
+            found.reach[out, 1] = text.stop[marks.reach[passage, 1] - 1]
+            out += 1
+    found.best[row], found.best_covered[row] = chosen, marks.covered[chosen]
+    return out
+
+
+@loop
+def _hits(count: int, grams: Grams, text: Text) -> int:
     """The grams that begin at each word of a text, in order; how many."""
-    bit_shift, shift = _shift(len(bits) * 64), _shift(len(keys))
-    head_bit_shift, head_shift = _shift(len(head_bits) * 64), _shift(len(head_keys))
-    shorts = len(gram_key) > longs
     # without long ones or room for one, the loop looks for short ones only
-    starts = np.uint64(max(0, count - n + 1)) if longs > 0 else _0
-    head_starts = np.uint64(max(0, count - head_n + 1)) if shorts else _0
-    key, leaving = _first_key(hashes, n) if starts > _0 else (_0, _0)
-    head, head_leaving = _first_key(hashes, head_n) if head_starts > _0 else (_0, _0)
-    hits, width, head_width = 0, np.uint64(n), np.uint64(head_n)
-    for i in range(max(starts, head_starts)):
-        if i < starts:
-            known = key if key != _0 else _1
-            if _has(bits, bit_shift, known):
-                slot = _slot(keys, shift, known)
-                if keys[slot] != _0:
-                    hit_word[hits], hit_gram[hits] = np.int32(i), ids[slot]
-                    hits += 1
-            if i + _1 < starts:
-                key = (key - hashes[i] * leaving) * _ORDER + hashes[i + width]
-        if i < head_starts:
-            known = head if head != _0 else _1
-            if _has(head_bits, head_bit_shift, known):
-                slot = _slot(head_keys, head_shift, known)
-                if head_keys[slot] != _0:
-                    for place in range(head_first[head_ids[slot]], head_first[head_ids[slot] + 1]):
-                        gram = longs + place
-                        if _is_at(hashes, count, np.int64(i), gram_key[gram], np.int64(gram_size[gram])):
-                            hit_word[hits], hit_gram[hits] = np.int32(i), np.int32(gram)
-                            hits += 1
-            if i + _1 < head_starts:
-                head = (head - hashes[i] * head_leaving) * _ORDER + hashes[i + head_width]
+    starts = max(0, count - grams.words + 1) if grams.longs > 0 else 0
+    head_starts = max(0, count - grams.head_words + 1) if len(grams.key) > grams.longs else 0
+    bit_shift, shift = _shift(len(grams.bits) * 64), _shift(len(grams.keys))
+    head_bit_shift, head_shift = _shift(len(grams.head_bits) * 64), _shift(len(grams.head_keys))
+    key, leaving = _first_key(text.hashes, grams.words, starts)
+    head, head_leaving = _first_key(text.hashes, grams.head_words, head_starts)
+    hits = 0
+    # with unsigned positions numba leaves out the check for negative ones
+    for i in range(np.uint64(max(starts, head_starts))):
+        if i < np.uint64(starts):
+            gram = _gram_of(grams.bits, bit_shift, grams.keys, shift, grams.ids, key)
+            if gram >= 0:
+                text.hit_word[hits], text.hit_gram[hits] = np.int32(i), gram
+                hits += 1
+            key = _next_key(text.hashes, i, np.uint64(grams.words), key, leaving)
+        if i < np.uint64(head_starts):
+            found = _gram_of(grams.head_bits, head_bit_shift, grams.head_keys, head_shift, grams.head_ids, head)
+            if found >= 0:
+                hits = _whole(np.int64(i), found, count, grams, text, hits)
+            head = _next_key(text.hashes, i, np.uint64(grams.head_words), head, head_leaving)
     return hits
 
 
 @inlined
-def _has(bits: Hashes, shift: np.uint64, key: np.uint64) -> bool:
-    """Whether the filter has the bit of a key."""
-    bit = key * GOLDEN >> shift
-    return bits[bit >> np.uint64(6)] >> (bit & _63) & _1 != _0
-
-
-@inlined
-def _first_key(hashes: Hashes, n: int) -> tuple[np.uint64, np.uint64]:
-    """The key of the first n words, 0 for 0, and what the hash of the word that leaves is multiplied with."""
+def _first_key(hashes: Hashes, n: int, starts: int) -> tuple[np.uint64, np.uint64]:
+    """The key of the first n words, and what the hash of the word that leaves is multiplied with; 0 without a start."""
+    if starts == 0:
+        return _0, _0
     key, leaving = hashes[0], _1
     for k in range(1, n):
         key = key * _ORDER + hashes[k]
@@ -358,74 +291,73 @@ def _first_key(hashes: Hashes, n: int) -> tuple[np.uint64, np.uint64]:
 
 
 @inlined
-def _is_at(hashes: Hashes, count: int, i: int, key: np.uint64, size: int) -> bool:
-    """Whether the gram of `size` words with this key stands at word i."""
-    if i + size > count:
-        return False
-    found = _0
-    for k in range(i, i + size):
-        found = found * _ORDER + hashes[k]
-    return (found if found != _0 else _1) == key
+def _next_key(hashes: Hashes, i: np.uint64, width: np.uint64, key: np.uint64, leaving: np.uint64) -> np.uint64:
+    """The key of the words that begin one behind word i; behind the last words of a text it is the key of none."""
+    return (key - hashes[i] * leaving) * _ORDER + hashes[i + width]
+
+
+@inlined
+def _gram_of(bits: Hashes, bit_shift: np.uint64, keys: Hashes, shift: np.uint64, ids: Places, key: np.uint64) -> int:
+    """Which gram of an open table has the key, -1 if none; most are told by the filter."""
+    known = key if key != _0 else _1
+    bit = known * GOLDEN >> bit_shift
+    if bits[bit >> np.uint64(6)] >> (bit & _63) & _1 == _0:
+        return -1
+    slot = _slot(keys, shift, known)
+    return np.int64(ids[slot]) if keys[slot] != _0 else -1
 
 
 @loop
-def _cover(
-    now: int,
-    hits: int,
-    hit_word: Places,
-    hit_gram: Places,
-    gram_size: Places,
-    gram_first: Integers,
-    place: Integers,
-    owner: Places,
-    word_mark: Integers,
-    passage_mark: Integers,
-    passage_covered: Places,
-    passage_reach: npt.NDArray[np.int32],
-    touched: Places,
-    gram_mark: Integers,
-    gram_use: npt.NDArray[np.int8],
-    anywhere: npt.NDArray[np.bool_],
-) -> int:
-    """Count for each passage the words that a text's hits cover; how many passages are met, listed in `touched`."""
-    met = 0
-    for hit in range(hits):
-        gram = np.int64(hit_gram[hit])
-        if gram_mark[gram] == now:
+def _whole(i: int, head: int, count: int, grams: Grams, text: Text, hits: int) -> int:
+    """Write the short passages with this head that stand whole at word i; how many hits there are now."""
+    for place in range(grams.head_first[head], grams.head_first[head + 1]):
+        gram = grams.longs + place
+        size = np.int64(grams.size[gram])
+        if i + size > count:
             continue
-        gram_mark[gram], gram_use[gram] = now, UNKNOWN
-        for k in range(gram_first[gram], gram_first[gram + 1]):
-            passage = np.int64(owner[place[k]])
-            if passage_mark[passage] != now:
-                passage_mark[passage], passage_covered[passage] = now, 0
-                passage_reach[passage, 0] = hit_word[hit]
-                touched[met] = passage
+        key = _0
+        for k in range(i, i + size):
+            key = key * _ORDER + text.hashes[k]
+        if (key if key != _0 else _1) == grams.key[gram]:
+            text.hit_word[hits], text.hit_gram[hits] = np.int32(i), np.int32(gram)
+            hits += 1
+    return hits
+
+
+@loop
+def _cover(hits: int, grams: Grams, marks: Marks, text: Text) -> int:
+    """Count for each passage the words that a text's hits cover; how many passages are met, listed in `touched`."""
+    met, now = 0, marks.stamp[0]
+    for hit in range(hits):
+        gram, at = np.int64(text.hit_gram[hit]), text.hit_word[hit]
+        if marks.gram[gram] == now:
+            continue
+        marks.gram[gram], marks.use[gram] = now, UNKNOWN
+        size = grams.size[gram]
+        for k in range(grams.first[gram], grams.first[gram + 1]):
+            first = grams.place[k]
+            passage = np.int64(grams.owner[first])
+            if marks.passage[passage] != now:
+                marks.passage[passage], marks.covered[passage] = now, 0
+                marks.reach[passage, 0] = at
+                marks.touched[met] = passage
                 met += 1
-            passage_reach[passage, 1] = hit_word[hit] + gram_size[gram]
-            for word in range(place[k], place[k] + gram_size[gram]):
-                if word_mark[word] != now:
-                    word_mark[word] = now
-                    anywhere[word] = True
-                    passage_covered[passage] += 1
+            marks.reach[passage, 1] = at + size
+            for word in range(first, first + size):
+                if marks.word[word] != now:
+                    marks.word[word] = now
+                    marks.anywhere[word] = True
+                    marks.covered[passage] += 1
     return met
 
 
 @loop
-def _use_of(
-    gram: int,
-    gram_first: Integers,
-    place: Integers,
-    owner: Places,
-    passage_size: Places,
-    passage_covered: Places,
-    threshold: float,
-    chosen: int,
-) -> int:
+def _use_of(gram: int, threshold: float, chosen: int, grams: Grams, marks: Marks) -> int:
     """Whether a gram is one of a passage that is found, and of the best one."""
     use = 0
-    for k in range(gram_first[gram], gram_first[gram + 1]):
-        passage = np.int64(owner[place[k]])
-        if passage_covered[passage] / passage_size[passage] > threshold:
+    for k in range(grams.first[gram], grams.first[gram + 1]):
+        passage = np.int64(grams.owner[grams.place[k]])
+        if marks.covered[passage] / grams.passage[passage] > threshold:
             use |= BY_FOUND
         if passage == chosen:
             use |= BY_BEST
@@ -433,61 +365,39 @@ def _use_of(
 
 
 @loop
-def _stretches(
-    hits: int,
-    hit_word: Places,
-    hit_gram: Places,
-    gram_size: Places,
-    gram_first: Integers,
-    place: Integers,
-    owner: Places,
-    passage_size: Places,
-    passage_covered: Places,
-    threshold: float,
-    chosen: int,
-    gram_use: npt.NDArray[np.int8],
-    start: Places,
-    stop: Places,
-    text: int,
-    evidence: npt.NDArray[np.int32],
-    matched: Places,
-    span_start: Places,
-    span_stop: Places,
-    spans: int,
-) -> int:
+def _stretches(row: int, hits: int, threshold: float, grams: Grams, marks: Marks, text: Text, found: Found) -> int:
     """Write the stretches of a text in hits of passages found, and the longest one of the best passage.
 
     Returns how many stretches there are now, or -1 if there is no room.
     """
-    matched[text] = 0
+    spans, evidence = found.span_first[row], found.evidence[row]
+    found.matched[row] = 0
     lo, hi, best_lo, best_hi = 0, 0, 0, 0
     for hit in range(hits + 1):
         use, word, end = 0, np.int64(1) << 40, np.int64(1) << 40
         if hit < hits:
-            gram = np.int64(hit_gram[hit])
-            if gram_use[gram] == UNKNOWN:
-                gram_use[gram] = _use_of(
-                    gram, gram_first, place, owner, passage_size, passage_covered, threshold, chosen
-                )
-            use = gram_use[gram]
-            word = np.int64(hit_word[hit])
-            end = word + gram_size[gram]
+            gram = np.int64(text.hit_gram[hit])
+            if marks.use[gram] == UNKNOWN:
+                marks.use[gram] = _use_of(gram, threshold, found.best[row], grams, marks)
+            use = marks.use[gram]
+            word = np.int64(text.hit_word[hit])
+            end = word + grams.size[gram]
         if use & BY_BEST:
             if not best_lo <= word <= best_hi:
                 best_lo, best_hi = word, end
             best_hi = max(best_hi, end)
-            if best_hi - best_lo > evidence[text, 0]:
-                evidence[text, 0] = best_hi - best_lo
-                evidence[text, 1], evidence[text, 2] = start[best_lo], stop[best_hi - 1]
+            if best_hi - best_lo > evidence[0]:
+                evidence[0] = best_hi - best_lo
+                evidence[1], evidence[2] = text.start[best_lo], text.stop[best_hi - 1]
         if use & BY_FOUND or hit == hits:
             if lo <= word <= hi and hit < hits:
                 hi = max(hi, end)
                 continue
             if hi > lo:
-                if spans == len(span_start):
+                if spans == len(found.span_start):
                     return -1
-                span_start[spans], span_stop[spans] = start[lo], stop[hi - 1]
-                matched[text] += hi - lo
+                found.span_start[spans], found.span_stop[spans] = text.start[lo], text.stop[hi - 1]
+                found.matched[row] += hi - lo
                 spans += 1
             lo, hi = word, end
     return spans

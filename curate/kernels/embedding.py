@@ -47,7 +47,8 @@ def _letter_pairs(data: Bytes, i: int, stop: int, word: Word, out: Hashes, fille
 @kernel
 def _features(data: Bytes, i: int, stop: int, fold: Word, word: Word, lower: Lower, out: Hashes) -> int:
     """All features of a text, repeats included; how many."""
-    _, words = next_words(data, i, stop, fold, word, lower, out, 0)
+    # no edges: what is not spaced is known by its pairs of letters
+    _, words = next_words(data, i, stop, fold, word, lower, fold[:0], out, 0)
     return _letter_pairs(data, i, stop, word, out, words)
 
 

@@ -2,7 +2,8 @@
 
 Case, diacritics, compatibility forms (full width, ligatures), white space, punctuation and characters of no width do
 not matter; an apostrophe inside a word is left out ("don't" is "dont"), and so are points and commas between digits
-("1,000" is "1000"). A letter of a script that parts no words by spaces is a word.
+("1,000" is "1000"). An ideograph or kana is a word; words of alphabets that part none by spaces (Thai, Lao, Khmer, Burmese)
+are ICU's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from curate.kernels import inlined, loop
 from curate.kernels.groups import Hashes
 from curate.kernels.script_names import SCRIPTS
 from curate.kernels.scripts import script_table
+from curate.kernels.segments import BEGIN, END, SPELLED, word_edges
 from curate.kernels.unicode import CODE_POINTS, LAST, decode
 from curate.text import Bytes, Offsets
 
@@ -30,7 +32,7 @@ SEPARATOR, DROPPED, ITSELF = 0, -1, -2
 _PARTS, _APOSTROPHE, _POINT, _WIDE = 0, 1, 2, 3
 # apostrophes, and marks that are not seen: a joiner, variation selectors
 _NOTHING = "’‘ʼ＇\u034f\u180b\u180c\u180d\u180f" + "".join(map(chr, range(0xFE00, 0xFE10)))
-_NO_SPACES = ("Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr")
+_ALONE = ("Hani", "Hira", "Kana", "Bopo")
 
 _START = np.uint64(0xCBF29CE484222325)
 _STEP = np.uint64(0x9FB21C651E98DF25)
@@ -67,7 +69,7 @@ def folding() -> Folding:
     ascii_table[:128] = [ord(chr(code).lower()) if chr(code).isalnum() else _PARTS for code in range(128)]
     ascii_table[ord("'")] = _APOSTROPHE
     ascii_table[[ord("."), ord(",")]] = _POINT
-    alone = np.isin(script_table(), [SCRIPTS.index(name) for name in _NO_SPACES])
+    alone = np.isin(script_table(), [SCRIPTS.index(name) for name in _ALONE])
     made = Folding(ascii_table, place, np.array(forms, np.int32), alone)
     for array in made:
         array.flags.writeable = False
@@ -97,7 +99,7 @@ def folded_words(data: Bytes, offsets: Offsets) -> FoldedWords:
     room = int(offsets[-1] - offsets[0]) // 2 + len(offsets)
     hashes, start, stop = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)
     first = np.zeros(len(offsets), np.int64)
-    _all_words(data, offsets, *folding(), hashes, start, stop, first)
+    _all_words(data, offsets, folding(), word_edges(data, offsets, SPELLED), hashes, start, stop, first)
     count = int(first[-1])
     return FoldedWords(hashes[:count], start[:count], stop[:count], first)
 
@@ -106,10 +108,8 @@ def folded_words(data: Bytes, offsets: Offsets) -> FoldedWords:
 def _all_words(
     data: Bytes,
     offsets: Offsets,
-    ascii: npt.NDArray[np.uint8],
-    place: Table,
-    forms: Table,
-    alone: npt.NDArray[np.bool_],
+    known: Folding,
+    edges: Bytes,
     hashes: Hashes,
     start: Places,
     stop: Places,
@@ -118,7 +118,7 @@ def _all_words(
     for text in range(len(offsets) - 1):
         at = first[text]
         lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        made = words_in(data, lo, hi, ascii, place, forms, alone, hashes[at:], start[at:], stop[at:])
+        made = words_in(data, lo, hi, known, edges, hashes[at:], start[at:], stop[at:])
         first[text + 1] = at + made
 
 
@@ -127,16 +127,18 @@ def words_in(
     data: Bytes,
     lo: int,
     hi: int,
-    ascii: npt.NDArray[np.uint8],
-    place: Table,
-    forms: Table,
-    alone: npt.NDArray[np.bool_],
+    known: Folding,
+    edges: Bytes,
     hashes: Hashes,
     start: Places,
     stop: Places,
 ) -> int:
-    """The words of `data[lo:hi]`: hashes and places; how many. The arrays have room for half its bytes and one more."""
-    count = 0
+    """The words of `data[lo:hi]`: hashes and places; how many. The arrays have room for half its bytes and one more.
+
+    `edges` are those of `word_edges` for alphabets.
+    """
+    count, unspaced = 0, len(edges) > 0
+    ascii, place, forms, alone = known
     # with unsigned positions numba leaves out the check for negative ones
     at, end = np.uint64(lo), np.uint64(hi)
     while at < end:
@@ -154,7 +156,8 @@ def words_in(
             elif byte == _WIDE:
                 code, following = decode(data, np.int64(at), hi)
                 found = place[code]
-                if found == SEPARATOR or alone[code]:
+                edge = edges[at] if unspaced else np.uint8(0)
+                if found == SEPARATOR or alone[code] or (begun and edge & BEGIN):
                     break
                 if found != DROPPED:
                     value = _with_form(value, code, found, forms)
@@ -162,6 +165,8 @@ def words_in(
                     begun = True
                 at = np.uint64(following)
                 last = at if found != DROPPED or begun else last
+                if begun and edge & END:
+                    break
             elif begun and _is_inside(data, lo, hi, np.int64(at), byte, ascii):
                 at += _1
             else:

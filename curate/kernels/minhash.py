@@ -54,6 +54,7 @@ def signatures(
     ngram: int,
     word: Word,
     lower: Lower,
+    edges: Word,
     factors: Signatures,
     summands: Signatures,
     out: Signatures,
@@ -72,7 +73,7 @@ def signatures(
         minima[:] = np.uint32(0xFFFFFFFF)
         total, filled = 0, 0
         while i < stop:
-            i, filled = next_words(data, i, stop, fold, word, lower, words, filled)
+            i, filled = next_words(data, i, stop, fold, word, lower, edges, words, filled)
             if total == 0 or filled >= ngram:
                 made = shingle(words, filled, ngram, shingles)
                 lower_minima(shingles, made, factors, summands, minima)

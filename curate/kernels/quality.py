@@ -32,7 +32,7 @@ from curate.kernels.groups import (
 from curate.kernels.hashing import encode
 from curate.kernels.lines import ellipses, ends_with_ellipsis, sentences, strip
 from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, scan_line
-from curate.kernels.unicode import ALNUM, ALPHA, DIGIT, LOWER, SPACE, SYMBOL, TERMINAL, UPPER, decode, tables
+from curate.kernels.unicode import ALNUM, ALPHA, DIGIT, LETTER, LOWER, SPACE, SYMBOL, TERMINAL, UPPER, decode, tables
 from curate.kernels.word_set import hash_set, is_in, word_hash
 from curate.kernels.words import Words, alike_of
 from curate.text import Bytes, Offsets
@@ -52,7 +52,7 @@ COLUMNS = (*CHARACTERS, *LINES, *WORDS)
 
 _LINES_AT = len(CHARACTERS)
 _WORDS_AT = _LINES_AT + len(LINES)
-_BULLET, _MINUS, _ELLIPSIS = 0x2022, 0x2D, 0x2026
+_BULLET, _MINUS, _ELLIPSIS, _NON_JOINER, _JOINER = 0x2022, 0x2D, 0x2026, 0x200C, 0x200D
 _HIGH, _0 = np.uint64(0x8080808080808080), np.uint64(0)
 _NO_SALT = np.uint64(0x9E3779B97F4A7C15)
 _COUNTED = ("chars", "narrow", "digits", "upper", "small", "spaces", "sharps", "newlines", "stops")
@@ -145,7 +145,8 @@ def _characters(
                 digits += (classed & DIGIT) != 0
                 upper += (classed & UPPER) != 0
                 spaces += (classed & SPACE) != 0
-                symbols += (classed & (ALNUM | SPACE)) == 0
+                # marks are part of letters, joiners of words
+                symbols += (classed & (ALNUM | SPACE | LETTER)) == 0 and not _NON_JOINER <= code <= _JOINER
                 marks[text, 1] += code == _ELLIPSIS
         if chars:
             row = signals[text]
@@ -290,6 +291,19 @@ def _fold(data: Bytes, lo: int, hi: int, lower: npt.NDArray[np.uint32], folded: 
     return size
 
 
+@inlined
+def _folded_hash(
+    data: Bytes, lo: int, hi: int, any_of: int, length: int, lower: npt.NDArray[np.uint32], folded: Bytes
+) -> np.uint64:
+    """The hash of a word in lower case; `any_of` and `length` are those of `_word_classes`."""
+    if length == hi - lo < 8 and lo + 8 <= len(data):
+        eight = lower_eight(eight_bytes(data, lo) & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1)))
+        return hash_short(eight, length)
+    if any_of & UPPER or length < hi - lo:
+        return hash_range(folded, 0, _fold(data, lo, hi, lower, folded))
+    return hash_range(data, lo, hi)
+
+
 @loop
 def _words(
     data: Bytes,
@@ -326,13 +340,7 @@ def _words(
             often = np.int64(times[begin + k])
             lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
             any_of, all_of, length = _word_classes(data, lo, hi, classes)
-            if length == hi - lo < 8 and lo + 8 <= len(data):
-                eight = lower_eight(eight_bytes(data, lo) & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1)))
-                value = hash_short(eight, length)
-            elif any_of & UPPER or length < hi - lo:
-                value = hash_range(folded, 0, _fold(data, lo, hi, lower, folded))
-            else:
-                value = hash_range(data, lo, hi)
+            value = _folded_hash(data, lo, hi, any_of, length, lower, folded)
             alpha += often if any_of & ALPHA else 0
             caps += often if any_of & UPPER and not any_of & LOWER else 0
             if not all_of & SYMBOL:

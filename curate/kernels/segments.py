@@ -2,7 +2,8 @@
 
 The splitter (`words`) leaves a whole clause of such a script as one word. Those words, and no others, are cut again where
 ICU's word boundaries (Unicode Standard Annex 29, with dictionaries) are; so is a word with a danda or an Arabic or Urdu
-mark inside, as where no space was typed behind a sentence. A corpus in other scripts pays one look at its bytes.
+mark inside, as where no space was typed behind a sentence. Kernels that find words as they read bytes are told where ICU
+sees their edges (`word_edges`). A corpus in other scripts pays one look at its bytes.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ from curate.text import Bytes, Offsets
 if TYPE_CHECKING:
     from curate.kernels.words import Positions, Words
 
-# Thai, Lao, Burmese, Khmer, Tai Le to New Tai Lue, Khmer symbols, Tai Tham; kana and ideographs with their marks; more
-# Burmese; compatibility and half-width forms; more kana; more ideographs.
-UNSPACED_RANGES = """
-E01-E5B E81-EDF 1000-109F 1780-17DD 1950-19FF 1A20-1AAD 3005-3007 3021-3029 3031-3035 3041-30FF 31F0-31FF 3400-4DBF
-4E00-9FFF A9E0-A9FE AA60-AADF F900-FAFF FF66-FF9F 1AFF0-1B16F 20000-323AF
+# Alphabets: Thai, Lao, Burmese, Khmer, Tai Le to New Tai Lue, Khmer symbols, Tai Tham, more Burmese.
+SPELLED_RANGES = "E01-E5B E81-EDF 1000-109F 1780-17DD 1950-19FF 1A20-1AAD A9E0-A9FE AA60-AADF "
+# And kana and ideographs with their marks; compatibility and half-width forms; more kana; more ideographs.
+UNSPACED_RANGES = f"""{SPELLED_RANGES}
+3005-3007 3021-3029 3031-3035 3041-30FF 31F0-31FF 3400-4DBF 4E00-9FFF F900-FAFF FF66-FF9F 1AFF0-1B16F 20000-323AF
 """
 # Sentence marks behind which a space may be missing: Arabic, Urdu, danda and double danda, ideographic full stop, ! and ?.
 MARK_RANGES = "61F 6D4 964-965 3002 FF01 FF1F"
-_SCRIPT, _MARK = 1, 2
+# Bits of `_kinds`.
+UNSPACED, SPELLED, _MARK = 1, 2, 4
+# Bits of `word_edges`.
+BEGIN, END = 1, 2
 _1, _2, _3 = np.uint64(1), np.uint64(2), np.uint64(3)
 # so much text goes to ICU at a time
 _CHUNK = 1 << 18
@@ -36,12 +40,12 @@ _CHUNK = 1 << 18
 
 @functools.cache
 def _kinds() -> npt.NDArray[np.uint8]:
-    """What each code point is: of an unspaced script, a mark, or neither; read-only."""
+    """What each code point is: of an unspaced script, of one that is an alphabet, a mark; read-only."""
     kinds = np.zeros(CODE_POINTS, np.uint8)
-    for ranges, kind in ((UNSPACED_RANGES, _SCRIPT), (MARK_RANGES, _MARK)):
+    for ranges, kind in ((UNSPACED_RANGES, UNSPACED), (SPELLED_RANGES, SPELLED), (MARK_RANGES, _MARK)):
         for part in ranges.split():
             low, _, high = part.partition("-")
-            kinds[int(low, 16) : int(high or low, 16) + 1] = kind
+            kinds[int(low, 16) : int(high or low, 16) + 1] |= kind
     kinds.flags.writeable = False
     return kinds
 
@@ -49,7 +53,7 @@ def _kinds() -> npt.NDArray[np.uint8]:
 def segmented(data: Bytes, offsets: Offsets, words: Words) -> Words:
     """The words of n texts with those of unspaced scripts cut at ICU's word boundaries."""
     texts = np.zeros(len(offsets) - 1, np.bool_)
-    if not _look(data, offsets, texts):
+    if not _look(data, offsets, True, texts):
         return words
     chosen = np.empty(len(words.start), np.int64)
     chosen = chosen[: _choose(data, *words, _kinds(), texts, chosen)]
@@ -60,6 +64,63 @@ def segmented(data: Bytes, offsets: Offsets, words: Words) -> Words:
     start, stop, first = np.empty(size, np.int32), np.empty(size, np.int32), np.empty_like(words.first)
     _merge(*words, chosen, cuts, cut_of, start, stop, first)
     return type(words)(start, stop, first)
+
+
+def word_edges(data: Bytes, offsets: Offsets, scripts: int = UNSPACED) -> Bytes:
+    """Of each byte, as bits: BEGIN where a word of an unspaced script begins, END at the last character of a run of them.
+
+    Empty where no text has such a script. `scripts` is UNSPACED, or SPELLED for alphabets alone.
+    """
+    texts = np.zeros(len(offsets) - 1, np.bool_)
+    nothing = np.zeros(0, np.uint8)
+    if not _look(data, offsets, False, texts):
+        return nothing
+    room = int(offsets[-1] - offsets[0]) // 3 + 1
+    start, stop, last = (np.empty(room, np.int32) for _ in range(3))
+    runs = _runs(data, offsets, texts, _kinds(), scripts, start, stop, last)
+    if not runs:
+        return nothing
+    cuts, cut_of = _boundaries(data, start[:runs], stop[:runs])
+    edges = np.zeros(len(data), np.uint8)
+    edges[start[:runs]] = BEGIN
+    edges[np.repeat(start[:runs], np.diff(cut_of)) + cuts] = BEGIN
+    edges[last[:runs]] |= END
+    return edges
+
+
+@loop
+def _runs(
+    data: Bytes,
+    offsets: Offsets,
+    texts: npt.NDArray[np.bool_],
+    kinds: npt.NDArray[np.uint8],
+    scripts: int,
+    start: Positions,
+    stop: Positions,
+    last: Positions,
+) -> int:
+    """The runs of characters of `scripts`, and where the last character of each begins."""
+    count = 0
+    for text in range(len(texts)):
+        i, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        within = False
+        while texts[text] and i < hi:
+            at, kind = i, 0
+            if data[i] < 0x80:
+                i += 1
+            else:
+                code, i = decode(data, i, hi)
+                kind = kinds[code] & scripts
+            if kind:
+                if not within:
+                    start[count] = at
+                stop[count], last[count] = i, at
+                within = True
+            elif within:
+                count += 1
+                within = False
+        count += within
+    return count
 
 
 def _boundaries(data: Bytes, start: Positions, stop: Positions) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
@@ -90,16 +151,20 @@ def _word_starts(text: Bytes) -> npt.NDArray[np.int64]:
 
 
 @loop
-def _look(data: Bytes, offsets: Offsets, texts: npt.NDArray[np.bool_]) -> bool:
-    """Mark the texts whose bytes may be of unspaced scripts or their marks; whether there is one."""
+def _look(data: Bytes, offsets: Offsets, marks: bool, texts: npt.NDArray[np.bool_]) -> bool:
+    """Mark the texts whose bytes may be of unspaced scripts, or of sentence marks if asked; whether there is one."""
     some = False
     for text in range(len(texts)):
-        found = np.uint8(0)
+        found, wide = np.uint8(0), np.uint8(0)
         lo, hi = np.uint64(offsets[text]), np.uint64(offsets[text + 1])
         # comparisons alone: the compiler looks at many bytes at a time
+        for i in range(lo, hi):
+            wide |= np.uint8(data[i] >= 0xD8)
+        if not wide:
+            continue
         for i in range(lo, max(hi, lo + _1) - _1):
             found |= _may_be_unspaced(data[i], data[i + _1])
-        for i in range(lo, max(hi, lo + _3) - _3):
+        for i in range(lo, max(hi, lo + _3) - _3 if marks else lo):
             found |= _is_mark_inside(data[i], data[i + _1], data[i + _2], data[i + _3])
         texts[text] = found != 0
         some = some or found != 0
@@ -148,7 +213,7 @@ def _choose(
                 else:
                     code, i = decode(data, i, hi)
                     kind = kinds[code]
-                    wide = wide or kind == _SCRIPT or (kind == _MARK and i < hi)
+                    wide = wide or kind & UNSPACED != 0 or (kind == _MARK and i < hi)
                 characters += 1
             if wide and (characters > 1 or i < hi):
                 chosen[count] = word

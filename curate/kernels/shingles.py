@@ -1,10 +1,12 @@
-r"""Words and shingles as 64-bit hashes: a word is `\w+` in simple lower case, a shingle is n words in a row.
+"""Words and shingles as 64-bit hashes: a word is letters, marks, digits and _ in simple lower case, a shingle n in a row.
 
-A text of fewer than n words has one shingle, all its words; a text without a word has none.
+Where words are not spaced, they are ICU's (`segments`). A text of fewer than n words has one shingle, all its words; a
+text without a word has none.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,8 @@ import numpy.typing as npt
 
 from curate.kernels import kernel
 from curate.kernels.hashing import fold_table, mix64
-from curate.kernels.unicode import decode
+from curate.kernels.segments import BEGIN, END
+from curate.kernels.unicode import LETTER, decode, tables
 from curate.text import Bytes, Offsets
 
 Hashes = npt.NDArray[np.uint64]
@@ -25,16 +28,25 @@ _ORDER = np.uint64(0xD6E8FEB86659FD93)
 _1, _32 = np.uint64(1), np.uint64(32)
 
 
+@functools.cache
+def word_characters() -> Word:
+    r"""Of each code point, 1 where it is part of a word: what `\w` matches, and combining marks; read-only."""
+    found = tables().word | ((tables().classes & LETTER) > 0)
+    found.flags.writeable = False
+    return found
+
+
 @kernel
 def next_words(
-    data: Bytes, i: int, stop: int, fold: Word, word: Word, lower: Lower, out: Hashes, filled: int
+    data: Bytes, i: int, stop: int, fold: Word, word: Word, lower: Lower, edges: Word, out: Hashes, filled: int
 ) -> tuple[int, int]:
     """Append the hashes of the words from byte `i` on to `out[filled:]` until it is full or the text ends.
 
-    Returns where to go on and how many `out` holds.
+    `edges` are those of `word_edges`. Returns where to go on and how many `out` holds.
     """
     # with unsigned positions numba leaves out the check for negative ones
     at, end, room = np.uint64(i), np.uint64(stop), len(out)
+    unspaced = len(edges) > 0
     while at < end and filled < room:
         while at < end and fold[data[at]] == 0:
             at += _1
@@ -47,11 +59,17 @@ def next_words(
                 value = (value ^ np.uint64(byte)) * _STEP
                 at += _1
             else:
+                edge = edges[at] if unspaced else np.uint8(0)
+                if begun and edge & BEGIN:
+                    break
                 code, following = decode(data, np.int64(at), stop)
                 at = np.uint64(following)
                 if not word[code]:
                     break
                 value = (value ^ np.uint64(lower[code])) * _STEP
+                if edge & END:
+                    begun = True
+                    break
             begun = True
         if begun:
             out[filled] = (value ^ (value >> _32)) * _STEP
@@ -78,7 +96,14 @@ def shingle(words: Hashes, count: int, ngram: int, out: Hashes) -> int:
 
 @kernel
 def shingle_hashes(
-    data: Bytes, offsets: Offsets, ngram: int, word: Word, lower: Lower, out: Hashes, ends: npt.NDArray[np.int64]
+    data: Bytes,
+    offsets: Offsets,
+    ngram: int,
+    word: Word,
+    lower: Lower,
+    edges: Word,
+    out: Hashes,
+    ends: npt.NDArray[np.int64],
 ) -> None:
     """All shingles of each text, in order, repeats included, to `out`; text i has `out[ends[i]:ends[i + 1]]`.
 
@@ -91,7 +116,8 @@ def shingle_hashes(
     words = np.empty(longest // 2 + 2, np.uint64)
     ends[0] = 0
     for doc in range(len(offsets) - 1):
-        _, count = next_words(data, np.int64(offsets[doc]), np.int64(offsets[doc + 1]), fold, word, lower, words, 0)
+        lo, hi = np.int64(offsets[doc]), np.int64(offsets[doc + 1])
+        _, count = next_words(data, lo, hi, fold, word, lower, edges, words, 0)
         ends[doc + 1] = ends[doc] + shingle(words, count, ngram, out[ends[doc] :])
 
 

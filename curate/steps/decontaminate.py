@@ -15,6 +15,7 @@ from curate.contamination.sets import content_hash, set_files
 from curate.documents import set_column
 from curate.errors import ConfigError, MissingAsset
 from curate.steps.step import Bound, Filter, Signal, bounded
+from curate.steps.word_assets import word_assets
 from curate.text import Bytes, Offsets, buffers, from_buffers
 
 if TYPE_CHECKING:
@@ -34,12 +35,13 @@ class Decontaminate(Filter):
     document cover more than `threshold` of its words, whatever their case, punctuation, white space and diacritics. A
     passage of fewer than `ngram` words must stand there as a whole; one of fewer than `min_words` different words is not
     looked for, nor are n-grams that more than 1 % of a benchmark's examples (and more than 20) have in common. In
-    Chinese, Japanese, Thai and the like a letter is a word: for Thai, Lao, Khmer and Burmese take `ngram: 20`.
+    Chinese and Japanese a character is a word; in Thai, Lao, Khmer and Burmese words are ICU's.
     Tulu 3's rule is `ngram: 8, threshold: 0.5`, GPT-3's `ngram: 13, threshold: 0, action: cut, margin: 200`. Of a
     conversation each message is cut by itself.
     """
 
     kind: ClassVar[str] = "decontaminate"
+    version: ClassVar[int] = 2
     source: ClassVar[str] = (
         "Tulu 3 (arXiv 2411.15124), section 3.2: 8-grams, half of a prompt; GPT-3 (arXiv 2005.14165), appendix C"
     )
@@ -96,9 +98,9 @@ class Decontaminate(Filter):
         return made
 
     def assets(self) -> dict[str, str]:
-        """The hash of the test sets."""
+        """The hash of the test sets; the version of ICU, by which words of Thai and the like are found."""
         try:
-            return {"against": content_hash(set_files(self._paths()))}
+            return {"against": content_hash(set_files(self._paths())), **word_assets()}
         except ConfigError as error:
             problem = error.problems[0]
             raise MissingAsset(self.name, problem.what, problem.hint) from error

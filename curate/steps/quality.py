@@ -49,7 +49,7 @@ class Quality(ByLanguage):
     """
 
     kind: ClassVar[str] = "quality"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source: ClassVar[str] = (
         "Gopher (arXiv 2112.11446), C4 (Raffel et al. 2020), FineWeb (arXiv 2406.17557), DCLM (arXiv 2406.11794), "
         "RedPajama-V2 (arXiv 2411.12372), FineWeb-2 (arXiv 2506.20920) and its released configurations; counted as datatrove 0.10 does"
@@ -59,7 +59,9 @@ class Quality(ByLanguage):
         "digit_share": Signal(_FRACTION, "digits / characters"),
         "upper_share": Signal(_FRACTION, "upper-case letters / characters"),
         "space_share": Signal(_FRACTION, "white space / characters"),
-        "symbol_share": Signal(_FRACTION, "characters that are no letter, number or white space / characters"),
+        "symbol_share": Signal(
+            _FRACTION, "characters that are no letter, mark, number, joiner or white space / characters"
+        ),
         "line_count": Signal(_COUNT, "lines that are not blank"),
         "line_punct_frac": Signal(_FRACTION, "lines that end in terminal punctuation / lines that are not blank"),
         "short_line_frac": Signal(_FRACTION, "lines of at most `short_line_length` characters / lines not blank"),

@@ -20,6 +20,8 @@ from curate.dedup.evidence import shared_passage
         ("a b x c d e", "c d e a b", "c d e"),
         ("x" * 400, "x" * 400, "x" * 300),
         ("É É", "é é", "É É"),
+        ("他说我们明天去北京玩", "她说我们后天去北京玩吧", "天去北京玩"),
+        ("ขอบคุณมากครับ", "ก็ขอบคุณนะ", "ขอบคุณ"),
     ],
 )
 def test_longest_run_as_it_stands_in_the_first(a: str, b: str, passage: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -93,6 +94,20 @@ def test_short_and_empty_texts() -> None:
     assert [drop[0] for drop in run(MinhashDedup(), [corpus])[0]] == [1]
     found = dedup_texts(MinhashDedup(), [pa.array(["a b", None, None, "a  b"])])
     assert found[0]["row"].to_pylist() == [3]
+
+
+@pytest.mark.parametrize("lang", ["zh", "th", "hi"])
+def test_near_duplicates_in_scripts_of_few_or_no_spaces(shared_data: Path, lang: str) -> None:
+    """A clause is no word: where one in some thirty is cut, most shingles are still the same."""
+    with gzip.open(shared_data / "multilingual" / "xquad_contexts.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [row for row in map(json.loads, lines) if row["lang"] == lang][:60]
+    joined = [" ".join(row["text"] for row in rows[at : at + 4]) for at in range(0, 60, 4)]
+    edited = ["".join(f"{c}—" if i % 400 == 399 else c for i, c in enumerate(text)) for text in joined]
+    found = run(MinhashDedup(), [joined, edited])
+    assert found[0] == [] and [drop[:3] for drop in found[1]] == [(i, 0, i) for i in range(len(joined))]
+    # a half of each other paragraph is no duplicate
+    halves = [text[: len(text) // 2] + joined[i - 1][len(joined[i - 1]) // 2 :] for i, text in enumerate(joined)]
+    assert run(MinhashDedup(), [joined, halves]) == [[], []]
 
 
 def test_no_chains() -> None:

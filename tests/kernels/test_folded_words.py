@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import numpy as np
@@ -9,18 +10,21 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unspaced import pieces as pieces_of
+from unspaced import ranges
 
 from curate.kernels.folded_words import FoldedWords, folded_words
+from curate.kernels.segments import SPELLED_RANGES
 from curate.text import buffers
 
 APOSTROPHES = "’‘ʼ＇"
 UNSPACED = (
     "CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "IDEOGRAPHIC ITERATION", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA",
-    "THAI", "LAO ", "KHMER", "MYANMAR", "BOPOMOFO",
+    "BOPOMOFO",
 )  # fmt: skip
 pieces = st.sampled_from(
     ["a", "B", "é", "e\u0301", "ﬁ", "Ａ", "ß", "'", "’", ".", ",", "1", "20", " ", "\n", "-", "_", "中", "文", "が", "か\u3099",
-     "ไ", "ม่", "हि", "न्दी", "\u200b", "\u00ad", "½", "…", "İ", "Σ", "ς", "ʼ", "한", "𝐀", "🙂", "ｦ", "ｶ", "々", "豈"]
+     "ไ", "ม่", "ประเทศไทย", "ខ្មែរ", "ๆ", "हि", "न्दी", "\u200b", "\u00ad", "½", "…", "İ", "Σ", "ς", "ʼ", "한", "𝐀", "🙂", "ｦ", "ｶ", "々", "豈"]
 )  # fmt: skip
 texts = st.lists(st.lists(pieces, max_size=20).map("".join) | st.text(max_size=30), max_size=5)
 
@@ -46,7 +50,11 @@ def twin(text: str) -> list[tuple[str, str]]:
     """(the word as it stands, its folded form)"""
     made: list[tuple[str, str]] = []
     begin, stop, word = -1, 0, ""
+    begins, ends = edges(text)
     for i, char in enumerate([*text, " "]):
+        if i in begins and begin >= 0:
+            made.append((text[begin:stop], word))
+            begin, word = -1, ""
         known = form(char)
         alone = unicodedata.name(char, "").startswith(UNSPACED) and unicodedata.category(char)[0] in "LM"
         after = text[i + 1] if i + 1 < len(text) else " "
@@ -65,7 +73,21 @@ def twin(text: str) -> list[tuple[str, str]]:
             word, stop = word + known, i + 1
         elif known is None and begin >= 0:
             stop = i + 1
+        if i in ends and begin >= 0:
+            made.append((text[begin:stop], word))
+            begin, word = -1, ""
     return made
+
+
+def edges(text: str) -> tuple[set[int], set[int]]:
+    """Where words of Thai and like alphabets begin, and the last characters of runs of them."""
+    begins, ends, at = set(), set(), 0
+    for piece in pieces_of(text, SPELLED_RANGES):
+        if re.match(f"[{ranges(SPELLED_RANGES)}]", piece):
+            begins.add(at)
+            ends = (ends - {at - 1}) | {at + len(piece) - 1}
+        at += len(piece)
+    return begins, ends
 
 
 @given(values=texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import numpy as np
 import numpy.typing as npt
@@ -10,29 +11,54 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unspaced import pieces
 
 from curate.dedup.verify import least_equal, shingle_sets
 from curate.kernels.hashing import split_mix
 from curate.kernels.minhash import BLOCK, band_keys, permutations, signatures
-from curate.kernels.shingles import similarity
+from curate.kernels.segments import word_edges
+from curate.kernels.shingles import similarity, word_characters
 from curate.kernels.unicode import tables
 from curate.text import buffers
 
 MASK = (1 << 64) - 1
-words = st.lists(st.sampled_from(["a", "B", "b", "c_1", "É", "中文", "Σ", "-", "…", "ȺX"]), max_size=30)
-texts = st.lists(words.map(" ".join) | st.text(max_size=40), max_size=5)
+samples = [
+    "a",
+    "B",
+    "b",
+    "c_1",
+    "É",
+    "中文",
+    "Σ",
+    "-",
+    "…",
+    "ȺX",
+    "यह हिन्दी",
+    "ประเทศไทย",
+    "カメラ・",
+    "e\u0301",
+    "5",
+    "លូ",
+]
+words = st.lists(st.sampled_from(samples), max_size=30)
+texts = st.lists(words.map(" ".join) | words.map("".join) | st.text(max_size=40), max_size=5)
 
 
 def signed(values: list[str], ngram: int, width: int, seed: int = 1) -> tuple[npt.NDArray[np.uint32], list[int]]:
     data, offsets = buffers(pa.array(values, pa.string()))
-    known = tables()
     out, counts = np.empty((len(values), width), np.uint32), np.empty(len(values), np.int32)
-    signatures(data, offsets, ngram, known.word, known.lower, *permutations(seed, width), out, counts)
+    known = word_characters(), tables().lower, word_edges(data, offsets)
+    signatures(data, offsets, ngram, *known, *permutations(seed, width), out, counts)
     return out, counts.tolist()
 
 
+def folded(char: str) -> str:
+    """The lower case of what words are made of, a space for anything else."""
+    return char.lower()[0] if re.match(r"\w", char) or unicodedata.category(char)[0] == "M" else " "
+
+
 def shingles(text: str, ngram: int) -> list[tuple[str, ...]]:
-    found = ["".join(c.lower()[0] for c in word) for word in re.findall(r"\w+", text)]
+    found = " ".join("".join(map(folded, piece)) for piece in pieces(text)).split()
     if len(found) <= ngram:
         return [tuple(found)] if found else []
     return [tuple(found[i : i + ngram]) for i in range(len(found) - ngram + 1)]

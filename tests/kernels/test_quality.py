@@ -49,7 +49,8 @@ def twin(text: str, words: list[str], spans: list[tuple[int, int]]) -> dict[str,
     found["digit_share"] = over(sum(char.isdigit() for char in text), n)
     found["upper_share"] = over(sum(char.isupper() for char in text), n)
     found["space_share"] = over(sum(char.isspace() for char in text), n)
-    found["symbol_share"] = over(sum(not (char.isalnum() or char.isspace()) for char in text), n)
+    symbols = (char for char in text if not (char.isalnum() or char.isspace() or unicodedata.category(char)[0] == "M"))
+    found["symbol_share"] = over(sum(char not in "\u200c\u200d" for char in symbols), n)
     lines = [line for line in text.split("\n") if line.strip()]
     copies = [line for place, line in enumerate(lines) if line in lines[:place]]
     found["line_count"] = len(lines)

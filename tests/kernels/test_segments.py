@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from icu4py.breakers import WordBreaker
+from unspaced import pieces, ranges
 
 from curate.kernels import segments
-from curate.kernels.segments import UNSPACED_RANGES, segmented
+from curate.kernels.segments import BEGIN, END, UNSPACED_RANGES, segmented, word_edges
 from curate.kernels.words import split_words, words_of
 from curate.steps import step_class
 from curate.text import buffers
@@ -42,11 +43,6 @@ def words(text: str) -> list[str]:
 )
 def test_known_answers(text: str, expected: str) -> None:
     assert words(text) == expected.split()
-
-
-def ranges(text: str) -> str:
-    parts = [part.partition("-") for part in text.split()]
-    return "".join(f"{chr(int(low, 16))}-{chr(int(high or low, 16))}" for low, _, high in parts)
 
 
 # behind dandas and Arabic marks only what is beyond ASCII begins a word: `1۔2` stays whole
@@ -95,6 +91,23 @@ def check(texts: list[str]) -> None:
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), max_size=4))
 def test_equals_the_twin(texts: list[str]) -> None:
     check(texts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), max_size=4))
+def test_edges_are_those_of_icu_words_of_each_run(texts: list[str]) -> None:
+    data, offsets = buffers(pa.array(["x", *texts], pa.string()).slice(1))
+    edges = word_edges(data, offsets).tolist() or [0] * len(data)
+    inside, want = re.compile(f"[{ranges(UNSPACED_RANGES)}]"), [0]
+    for text in texts:
+        found = [*pieces(text), ""]
+        for piece, after in zip(found[:-1], found[1:], strict=True):
+            own = [0] * len(piece.encode())
+            if inside.match(piece):
+                own[0] = BEGIN
+                own[-len(piece[-1].encode())] |= 0 if inside.match(after) else END
+            want += own
+    assert edges == want[: len(data)]
 
 
 @settings(max_examples=100, deadline=None)
