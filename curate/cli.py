@@ -325,8 +325,24 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: optimizer.lr=3e-4")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Begin anew: forget the checkpoints of the folder.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Train nothing: prove resume and masks, count tokens, estimate memory and time."),
+    ] = False,
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="PATH", help="With --check: test sets to look for in the data."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="With --check: the findings as one JSON list.")] = False,
 ) -> None:
     """Train on tokenised shards; goes on from the newest checkpoint. For many GPUs: torchrun -m curate train FILE."""
+    if check:
+        from curate.train.check.command import check_file
+
+        check_file(file, settings=set or (), against=against or (), as_json=json)
+        return
+    if against or json:
+        raise ConfigError([Problem("--against" if against else "--json", "is for --check")])
     from curate.train.start import train_file
 
     train_file(file, output=output, settings=set or (), force=force)

@@ -84,10 +84,16 @@ def leak(model: Any, vocabulary: int, *, context: int = 48) -> float:
 
 def check_leak(model: Any, vocabulary: int) -> float:
     """`leak`, which must be small. Raises CurateError."""
-    found = leak(model, vocabulary)
+    name = type(getattr(model, "module", model)).__name__
+    try:
+        found = leak(model, vocabulary)
+    except (RuntimeError, TypeError) as error:
+        what = (
+            f"cannot be told which tokens are of one document: {str(error).splitlines()[0]} ({implementation(model)})"
+        )
+        raise CurateError(name, what, "train another architecture, or write `model: {attention: sdpa}`") from error
     scale = 1e-4 if str(model.dtype) == "torch.float32" else 0.1
     if not found <= scale:
-        name = type(getattr(model, "module", model)).__name__
         what = f"documents of one row attend to each other: logits differ by {found:.3g} ({implementation(model)})"
         raise CurateError(name, what, "use attn_implementation='sdpa' or 'eager', or pack one document a row")
     return found

@@ -37,7 +37,7 @@ def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -
     if schedule.kind == "wsd" and schedule.warmup + schedule.decay > 1:
         what = f"warmup {schedule.warmup:.0%} and decay {schedule.decay:.0%} are more than the run"
         problems.append(Problem(where(("schedule",)), what, "lower one of them"))
-    if settings.evaluate and not settings.held_out and not held_out:
+    if settings.evaluate and not settings.held_out and not held_out and not settings.evaluate.tasks:
         hint = (
             "evaluate: {data: FOLDER}, or hold documents out: `curate tokenize --held-out 2%`, `tokens: {held_out: 2%}`"
         )

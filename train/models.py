@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +36,56 @@ def make_model(settings: ModelSettings, *, vocabulary: int, context: int, eos: i
     torch.manual_seed(seed)
     if settings.start is not None:
         return _started(settings, vocabulary)
-    config = _preset(settings, vocabulary, context, eos)
+    config = model_config(settings, vocabulary=vocabulary, context=context, eos=eos)
     make: Any = AutoModelForCausalLM.from_config
-    return make(config, attn_implementation=settings.attention, dtype=torch.float32)
+    with _named_attention(settings):
+        return make(config, attn_implementation=settings.attention, dtype=torch.float32)
+
+
+@contextlib.contextmanager
+def _named_attention(settings: ModelSettings) -> Iterator[None]:
+    """An implementation of attention that the model or the machine does not have is a mistake in the settings."""
+    try:
+        yield
+    except (ImportError, ValueError) as error:
+        if "attention" not in str(error) and "attn" not in str(error):
+            raise
+        what = f"`{settings.attention}` cannot be had: {str(error).split('. ')[0][:200]}"
+        raise ConfigError([Problem("model.attention", what, "write sdpa or eager")]) from error
+
+
+def model_config(settings: ModelSettings, *, vocabulary: int, context: int, eos: int | None) -> Any:
+    """The configuration of the model, without its weights. Raises ConfigError or MissingAsset."""
+    if settings.start is None:
+        return _preset(settings, vocabulary, context, eos)
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(_folder(settings.start), local_files_only=True, **settings.config)
+
+
+def _folder(start: str) -> Path:
+    """Where the files of a checkpoint are."""
+    from curate.steps.causal_model import find_model, unpacked
+
+    path = find_model("model.from", start)
+    return path if path.is_dir() else unpacked(path)
 
 
 def _started(settings: ModelSettings, vocabulary: int) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from curate.steps.causal_model import find_model, unpacked
-
     assert settings.start is not None
-    path = find_model("model.from", settings.start)
-    folder = path if path.is_dir() else unpacked(path)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation=settings.attention, local_files_only=True, **settings.config
-    )
+    folder = _folder(settings.start)
+    load: Any = AutoModelForCausalLM.from_pretrained
+    with _named_attention(settings):
+        model = load(
+            folder,
+            dtype=torch.float32,
+            attn_implementation=settings.attention,
+            local_files_only=True,
+            **settings.config,
+        )
     rows = model.get_input_embeddings().weight.shape[0]
     if rows < vocabulary:
         what = f"the data's tokenizer has {vocabulary:,} tokens, the model {rows:,} embeddings"

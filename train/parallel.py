@@ -27,7 +27,8 @@ class Parallel:
         self.device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if cuda else "cpu")
         half = settings.dtype == "bfloat16" or (settings.dtype == "auto" and cuda)
         self.dtype = torch.bfloat16 if half else torch.float32
-        self._sharded = self.world > 1 and settings.shard and cuda
+        #: whether each process holds a part of the weights
+        self.sharded = self.world > 1 and settings.shard and cuda
 
     def __enter__(self) -> Parallel:
         if self.device.type == "cuda":
@@ -63,7 +64,7 @@ class Parallel:
         made: Any = torch.compile(objective) if compiled else objective
         if self.world == 1:
             return made
-        if self._sharded:
+        if self.sharded:
             from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
             policy = MixedPrecisionPolicy(param_dtype=self.dtype, reduce_dtype=torch.float32)
@@ -75,14 +76,14 @@ class Parallel:
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """Where the forward pass runs: half precision where asked for; FSDP2 has its own."""
-        if self.dtype is torch.float32 or self._sharded:
+        if self.dtype is torch.float32 or self.sharded:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, self.dtype)
 
     @contextlib.contextmanager
     def accumulating(self, wrapped: Any, last: bool) -> Iterator[None]:
         """Gradients are exchanged with the last part of a step only."""
-        if self._sharded:
+        if self.sharded:
             wrapped.set_requires_gradient_sync(last)
             yield
         elif self.world > 1 and not last:
@@ -93,7 +94,7 @@ class Parallel:
 
     def weights(self, objective: Objective) -> tuple[dict[str, Any], dict[str, Any]]:
         """(all weights of the model on the CPU, by the model's own names; those of its loss); of many processes, on the first."""
-        found = gathered.get_model_state_dict(objective, options=WHOLE if self._sharded else None)
+        found = gathered.get_model_state_dict(objective, options=WHOLE if self.sharded else None)
         model: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for name, value in found.items():
@@ -103,12 +104,12 @@ class Parallel:
 
     def optimizer_state(self, objective: Objective, optimizers: list[Any]) -> dict[str, Any]:
         """The state of the optimizers on the CPU, by the names of parameters: any number of processes can load it."""
-        options = WHOLE if self._sharded else None
+        options = WHOLE if self.sharded else None
         return dict(gathered.get_optimizer_state_dict(objective, optimizers, options=options))
 
     def load_optimizer(self, objective: Objective, optimizers: list[Any], state: dict[str, Any]) -> None:
         """Put back what `optimizer_state` gave."""
-        options = WHOLE_FROM_FIRST if self._sharded else None
+        options = WHOLE_FROM_FIRST if self.sharded else None
         gathered.set_optimizer_state_dict(objective, optimizers, state, options=options)
 
 

@@ -90,6 +90,10 @@ class EvaluateSettings(_Strict):
         None,
         description="a folder of `curate tokenize` with documents that are not trained on; `held_out` of the first of `data`",
     )
+    tasks: list[str] = Field(
+        [], description="test examples (files, folders, globs) that are scored by likelihood after the last step"
+    )
+    examples: Count = Field(500, description="of `tasks`: the first so many of each")
     every: Count = Field(100, description="steps")
     documents: Count = Field(256, description="the first so many of each source")
 
@@ -192,6 +196,8 @@ class TrainSettings(_Strict):
         evaluate = self.evaluate
         if evaluate and evaluate.data:
             evaluate = evaluate.model_copy(update={"data": place(evaluate.data)})
+        if evaluate and evaluate.tasks:
+            evaluate = evaluate.model_copy(update={"tasks": [place(path) for path in evaluate.tasks]})
         start = self.model.start
         found = place(start) if start and (folder / start).exists() else start
         model = self.model.model_copy(update={"start": found})

@@ -60,9 +60,7 @@ def train_run(settings: TrainSettings, where: Where, *, force: bool = False) -> 
         from curate.train.parallel import Parallel
     except ImportError as error:
         raise MissingAsset(settings.name, f"training needs the package {error.name}", INSTALL) from error
-    problems = [*setting_problems(settings, where, held_out=False), *data_problems(settings, where)]
-    if problems:
-        raise ConfigError(problems)
+    refuse_mistakes(settings, where)
     # its bars stand between the lines of progress
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = Path(settings.output)
@@ -80,6 +78,13 @@ def train_run(settings: TrainSettings, where: Where, *, force: bool = False) -> 
                 f"next:\n  curate trace {folder} --step {settings.steps - 1}"
             )
     return last
+
+
+def refuse_mistakes(settings: TrainSettings, where: Where) -> None:
+    """Raises ConfigError with all that is wrong with the settings or the sets."""
+    problems = [*setting_problems(settings, where, held_out=False), *data_problems(settings, where)]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _forget(folder: Path) -> None:

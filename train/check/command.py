@@ -1,0 +1,143 @@
+"""`curate train FILE --check`: all that can be known of a training in seconds, before it costs anything.
+
+Each check looks at the data and settings as they are and says `ok`, `note` or `broken`, with the mend. What must be tried on a
+model is tried on the real one, or where that is large on its architecture with two small layers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from curate.errors import ConfigError, CurateError, MissingAsset
+from curate.train.check.finding import Finding, Subject
+from curate.train.settings import TrainSettings
+from curate.train.start import INSTALL, read_training, refuse_mistakes
+
+# Steps whose batches are looked at.
+BATCHES = 4
+
+
+def check_file(file: str, *, settings: Sequence[str], against: Sequence[str], as_json: bool) -> None:
+    """Check and print. Raises ConfigError for bad settings, CurateError where something is broken."""
+    chosen, where = read_training(file, output=None, settings=settings)
+    try:
+        import peft  # noqa: F401
+        import torch  # noqa: F401
+        from transformers.utils import logging
+    except ImportError as error:
+        raise MissingAsset(file, f"training needs the package {error.name}", INSTALL) from error
+    refuse_mistakes(chosen, where)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    from curate.train.parallel import Parallel
+
+    with tempfile.TemporaryDirectory() as folder, Parallel(chosen) as parallel:
+        subject = make_subject(chosen, Path(folder), parallel, against)
+        findings = list(checked(subject))
+        if as_json:
+            print(json.dumps([dataclasses.asdict(finding) for finding in findings], ensure_ascii=False))
+        else:
+            show(subject, findings)
+    broken = [finding.check for finding in findings if finding.state == "broken"]
+    if broken:
+        raise CurateError(
+            chosen.name, f"{len(broken)} broken: {', '.join(broken)}", "mend what is said above, and check again"
+        )
+
+
+def make_subject(settings: TrainSettings, folder: Path, parallel: Any, against: Sequence[str] = ()) -> Subject:
+    """Open the data, make the model that is tried, and read the first batches. Raises ConfigError, CurateError."""
+    from curate.train.check.shrunk import SMALL, shrunk
+    from curate.train.loader import Loader
+    from curate.train.loop import address
+    from curate.train.models import make_model, model_config, parameters
+    from curate.train.plan import PlanSettings
+    from curate.train.token_set import TokenSet
+
+    sets = [TokenSet.open(path) for path in settings.data_folders]
+    facts = sets[0].manifest["tokenizer"]
+    vocabulary, eos = int(facts["vocabulary"]), facts.get("eos")
+    config = model_config(settings.model, vocabulary=vocabulary, context=settings.context, eos=eos)
+    from curate.train.check.cost import hollow
+
+    large = parameters(hollow(config, settings))[1] > SMALL
+    model = shrunk(config, settings.model, folder / "small") if large else settings.model
+    mixture = settings.mixture if not isinstance(settings.mixture.get("graph"), dict) else {"kind": "proportional"}
+    small = settings.model_copy(update={"model": model, "mixture": mixture})
+    plan = PlanSettings(settings.context, settings.rows, settings.seed, settings.packing, settings.long)
+    loader = Loader(sets, plan, vocabulary=vocabulary, threads=0)
+    batches = [next(loader) for _ in range(min(BATCHES, settings.steps))]
+    tried = make_model(
+        model, vocabulary=vocabulary, context=settings.context, eos=eos, seed=address(settings.seed, "model")
+    )
+    held_out = TokenSet.open(settings.held_out) if settings.held_out else None
+    return Subject(
+        settings, small, large, config, sets, held_out, Loader(sets, plan, vocabulary=vocabulary, threads=0), batches,
+        tried.to(parallel.device), parallel, against,
+    )  # fmt: skip
+
+
+def checked(subject: Subject) -> Iterator[Finding]:
+    """All findings, in order."""
+    from curate.train.check.apart import check_apart
+    from curate.train.check.cost import check_memory, check_time
+    from curate.train.check.lengths import check_lengths
+    from curate.train.check.masks import check_ends, check_rows, check_shares
+    from curate.train.check.overlap import check_overlap
+    from curate.train.check.resume import check_resume
+    from curate.train.objectives.kinds import make_loss
+
+    apart = _tried("documents apart", check_apart, subject)
+    yield apart
+    yield check_shares(subject)
+    yield check_rows(subject.batches, prompts=make_loss(subject.settings.loss).prompt > 0)
+    yield check_ends(subject)
+    yield _tried("lengths", check_lengths, subject)
+    yield _tried("contamination", check_overlap, subject)
+    if apart.state == "broken":
+        yield Finding("resume", "note", "not tried: a run would not begin while documents attend to each other")
+    else:
+        yield _tried("resume", check_resume, subject)
+    yield check_memory(subject)
+    yield check_time(subject)
+
+
+def _tried(name: str, check: Callable[[Subject], Finding], subject: Subject) -> Finding:
+    """What a check finds; what it fails over is a finding, too."""
+    try:
+        return check(subject)
+    except ConfigError as error:
+        return Finding(
+            name, "broken", "; ".join(f"{p.where}: {p.what}" for p in error.problems), error.problems[0].hint
+        )
+    except CurateError as error:
+        return Finding(name, "broken", f"{error.where}: {error.what}", error.hint)
+
+
+def show(subject: Subject, findings: Sequence[Finding]) -> None:
+    """The report for people: the beginning of a row in colour, then a line a check."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from curate.train.check.masks import decoded
+
+    console = Console(highlight=False, soft_wrap=True)
+    text = decoded(subject.batches[0], subject.sets[0])
+    if text is not None:
+        console.print(
+            "[bold]the first row of step 0[/]: green is learnt, ⟦dim⟧ is read alone, ┃ stands between documents\n"
+        )
+        console.print(text)
+        console.print()
+    colours = {"ok": "green", "note": "yellow", "broken": "bold red"}
+    width = max(len(finding.check) for finding in findings)
+    for finding in findings:
+        state = f"[{colours[finding.state]}]{finding.state:6}[/]"
+        console.print(f"{state}  {finding.check:{width}}  {escape(finding.what)}")
+        for line in (*finding.lines, *([f"mend: {finding.mend}"] if finding.mend else [])):
+            console.print(f"{'':6}  {'':{width}}    {escape(line)}")
