@@ -29,7 +29,7 @@ class PowerLaw:
 
     def at(self, x: float) -> float:
         """The loss at x."""
-        return self.a / x**self.b + self.c
+        return float(self.a / x**self.b + self.c)
 
     def needed(self, loss: float) -> float | None:
         """The x at which the loss is reached, if it is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ def subset(data: TokenSet, fraction: float, seed: int, output: Path) -> TokenSet
     done = dict.fromkeys(chosen, 0)
     with committed_folder(output) as folder:
         (folder / TOKENS).mkdir()
-        facts = []
+        facts: list[dict[str, Any]] = []
         for entry in data.manifest["files"]:
             file = TokenFile(data.width, masked=data.masked, scored=data.scored)
             for block in [b for blocks in data.blocks.values() for b in blocks if b.file == entry["path"]]:
@@ -61,7 +62,6 @@ def _add(file: TokenFile, batch: pa.RecordBatch, source: str, rows: list[int]) -
     for row in rows:
         name, path, offset = (batch[key][row].as_py() for key in ("id", "path", "offset"))
         others = [
-            batch[key][row].values.to_numpy() if key in batch.schema.names else None
-            for key in ("tokens", "mask", "scores")
+            batch[key][row].values.to_numpy() if key in batch.schema.names else None for key in ("mask", "scores")
         ]
-        file.add(source, name, path, offset, *others)
+        file.add(source, name, path, offset, batch["tokens"][row].values.to_numpy(), *others)
