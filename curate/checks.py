@@ -189,7 +189,9 @@ def _training(pipeline: Pipeline) -> list[Problem]:
     from curate.train.start import place_of
 
     tokens = pipeline.output.tokens
-    return setting_problems(pipeline.train, place_of(pipeline), held_out=bool(tokens and tokens.held_out))
+    return setting_problems(
+        pipeline.train.placed(pipeline.folder), place_of(pipeline), held_out=bool(tokens and tokens.held_out)
+    )
 
 
 def _output(pipeline: Pipeline) -> list[Problem]:

@@ -396,6 +396,37 @@ def merge(
 
 
 @app.command()
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The output folder of a training, a checkpoint, a model.")
+    ],
+    tasks: Annotated[
+        list[str] | None, typer.Option("--tasks", metavar="PATH", help="Test examples: files, folders, globs.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="TOKENS", help="Held-out documents: loss and bits a byte by source.")
+    ] = None,
+    examples: Annotated[int, typer.Option(min=1, help="The first so many of each task, and of each source.")] = 500,
+    generate: Annotated[
+        int, typer.Option(min=0, help="Go on from so many held-out beginnings: ends, repetition, toxicity.")
+    ] = 0,
+    harness: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Tasks of lm-evaluation-harness, with commas between.")
+    ] = None,
+    limit: Annotated[str, typer.Option(help="Exit code 6 where the data hold more of a task's examples.")] = "1%",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
+) -> None:
+    """Measure a model: multiple choice and cloze by likelihood, held-out loss, what it writes; and whether it saw the tests."""
+    from curate.train.evaluation.command import evaluate_model
+
+    evaluate_model(
+        model, tasks=tasks or (), data=data, examples=examples, generate=generate, harness=harness, limit=limit,
+        device=device, as_json=json,
+    )  # fmt: skip
+
+
+@app.command()
 def trace(
     directory: Annotated[str, typer.Argument(metavar="DIR", help="The output folder of a training run.")],
     step: Annotated[int, typer.Option("--step", min=0, help="The step, from 0.")],
@@ -481,13 +512,15 @@ def _spread(arguments: list[str]) -> list[str]:
         if argument.startswith("-"):
             option = ""
             spread.append(argument)
-            if argument in ("--input", "--set", "--positive", "--negative", "--against"):
+            if argument in ("--input", "--set", "--positive", "--negative", "--against", "--tasks"):
                 option, first = argument, True
         elif option:
             spread += [argument] if first else [option, argument]
             first = False
             # the pipeline file has not come yet: it is the next word
-            option = option if positionals >= 2 or option in ("--positive", "--negative", "--against") else ""
+            option = (
+                option if positionals >= 2 or option in ("--positive", "--negative", "--against", "--tasks") else ""
+            )
         else:
             positionals += 1
             spread.append(argument)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from curate.contamination.sets import set_files
 from curate.errors import ConfigError, CurateError, Problem
 from curate.select.weights.kinds import KINDS
 from curate.train.mixture import make_method
@@ -33,6 +34,12 @@ def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -
     if (kind := settings.mixture.get("kind")) not in KINDS:
         problems.append(Problem(where(("mixture", "kind")), f"unknown kind `{kind}`", nearest(str(kind), KINDS)))
     problems += _recipe_problems(settings, where)
+    for number, path in enumerate(settings.evaluate.tasks if settings.evaluate else []):
+        try:
+            set_files([path])
+        except ConfigError as error:
+            place = where(("evaluate", "tasks", number))
+            problems += [Problem(place, p.what, p.hint) for p in error.problems]
     schedule = settings.schedule
     if schedule.kind == "wsd" and schedule.warmup + schedule.decay > 1:
         what = f"warmup {schedule.warmup:.0%} and decay {schedule.decay:.0%} are more than the run"

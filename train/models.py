@@ -60,10 +60,10 @@ def model_config(settings: ModelSettings, *, vocabulary: int, context: int, eos:
         return _preset(settings, vocabulary, context, eos)
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(_folder(settings.start), local_files_only=True, **settings.config)
+    return AutoConfig.from_pretrained(checkpoint_folder(settings.start), local_files_only=True, **settings.config)
 
 
-def _folder(start: str) -> Path:
+def checkpoint_folder(start: str) -> Path:
     """Where the files of a checkpoint are."""
     from curate.steps.causal_model import find_model, unpacked
 
@@ -76,7 +76,7 @@ def _started(settings: ModelSettings, vocabulary: int) -> Any:
     from transformers import AutoModelForCausalLM
 
     assert settings.start is not None
-    folder = _folder(settings.start)
+    folder = checkpoint_folder(settings.start)
     load: Any = AutoModelForCausalLM.from_pretrained
     with _named_attention(settings):
         model = load(

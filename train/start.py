@@ -8,12 +8,13 @@ from pathlib import Path
 
 from curate.config import Overrides, Pipeline, is_pipeline, load, read_with_places
 from curate.errors import ConfigError, MissingAsset, Problem
+from curate.train.after import EVALUATION, score_tasks
 from curate.train.checks import Where, data_problems, setting_problems
 from curate.train.settings import TrainSettings
 from curate.train.token_set import TOKENS
 
 INSTALL = "pip install 'curate[train]'"
-KEPT = ("checkpoints", "steps", "metrics.jsonl", "model", "graph", "ewc")
+KEPT = ("checkpoints", "steps", "metrics.jsonl", "model", "graph", "ewc", EVALUATION)
 #: where a pipeline's own training stands in its output folder
 TRAINING = "train"
 
@@ -72,6 +73,7 @@ def train_run(settings: TrainSettings, where: Where, *, force: bool = False) -> 
         parallel.wait()
         last = train(settings, parallel)
         if parallel.first:
+            score_tasks(settings, folder)
             print(
                 f"\ntrained {settings.steps:,} steps\n\n  model    {folder}/model    loads with transformers\n"
                 f"  metrics  {folder}/metrics.jsonl\n  state    {last}\n\n"

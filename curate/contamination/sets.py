@@ -97,7 +97,7 @@ def read_sets(files: Sequence[Path], fields: Sequence[str] = ()) -> BenchmarkSet
     for file in files:
         examples = texts = 0
         try:
-            for number, record in enumerate(_records(file), 1):
+            for number, record in enumerate(records(file), 1):
                 name = record.get("benchmark") if isinstance(record.get("benchmark"), str) else _stem(file)
                 of.append(benchmarks.setdefault(str(name), len(benchmarks)))
                 ids.append(str(next((record[key] for key in _IDS if record.get(key) is not None), f"line {number}")))
@@ -134,8 +134,8 @@ def _passages(value: Any, name: str, fields: Sequence[str]) -> Iterator[tuple[st
             yield from _passages(inner, name, fields)
 
 
-def _records(file: Path) -> Iterator[dict[str, Any]]:
-    """The records of a file. Raises ValueError, which says which one is none."""
+def records(file: Path) -> Iterator[dict[str, Any]]:
+    """The records of a file of tests. Raises ValueError, which says which one is none."""
     chosen = format_of(file.name)
     if chosen in ("parquet", "arrow"):
         yield from _rows(file, chosen)

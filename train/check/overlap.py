@@ -12,14 +12,13 @@ from curate.contamination.measure import Meter
 from curate.contamination.search import index_texts, load
 from curate.train.check.finding import Finding, Subject
 from curate.train.check.masks import sampled
+from curate.train.evaluation.command import LIMIT
 from curate.train.token_set import TOKENIZER, Document, TokenSet
 
 # So much of the data is searched: documents of each source, and tokens in all.
 DOCUMENTS, TOKENS = 2000, 4_000_000
 AT_ONCE = 256
 Decode = Callable[[Sequence[Document]], list[str]]
-# Above this share of the examples of a set the figures on it are worth little.
-LIMIT = 0.01
 
 
 def check_overlap(subject: Subject) -> Finding:
