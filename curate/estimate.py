@@ -18,7 +18,7 @@ from curate.plan import MapStage, Plan, Unit
 from curate.readers.reader import Tally
 from curate.reading import read_unit
 from curate.store import Place, Rows, isin
-from curate.verdicts import judge, rule_columns
+from curate.verdicts import evaluate, judge, rule_columns, rules_sql
 from curate.work import contribution, with_findings
 
 UNITS = 4
@@ -104,9 +104,10 @@ def _steps(plan: Plan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Record
                 done = with_findings(done, _found(phase.applied, contributed, done))
             done = run_steps(phase.steps, done, {}, defaultdict(float))
             first = first or done
-            columns = ["row", "error", "error_step", *rule_columns(phase.steps)]
-            if set(columns) <= set(done.schema.names):
-                verdict, _ = judge(pa.Table.from_batches([done]).select(columns), phase.steps)
+            rules = rules_sql(phase.steps)
+            if set(rule_columns(rules)) <= set(done.schema.names):
+                signals = pa.Table.from_batches([done])
+                verdict, _ = judge(signals, evaluate(signals.select(["row", *rule_columns(rules)]), rules), phase.steps)
                 done = done.filter(pc.equal(verdict["fate"].combine_chunks(), 0))
         else:
             contributed = contribution(phase, done)

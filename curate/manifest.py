@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from curate import __version__
+from curate.files import digest
 from curate.plan import GlobalStage, MapStage, Plan
 from curate.run import RunResult
 from curate.work import skipped
@@ -112,7 +113,18 @@ def _stages(result: RunResult) -> list[dict[str, Any]]:
         is_global = isinstance(phase.phase, GlobalStage)
         kind = "global" if is_global else "map"
         steps = [phase.phase.name] if is_global else [name for name, _ in _step_kinds(phase.phase)]
-        facts = {"kind": kind, "steps": steps, "fingerprint": phase.phase.fingerprint, **total, "text_bytes": size}
+        fingerprint = phase.phase.fingerprint
+        # the name of all that the store has of this phase for the run's units
+        entries = [[state.unit.fingerprint, state.entries[phase.phase.index]] for state in result.states]
+        content = digest([fingerprint, entries])
+        facts = {
+            "kind": kind,
+            "steps": steps,
+            "fingerprint": fingerprint,
+            "content": content,
+            "text_bytes": size,
+            **total,
+        }
         stages.append(
             {**facts, "reused": phase.reused, "units": len(phase.receipts), "seconds": round(phase.seconds, 3)}
         )

@@ -17,7 +17,7 @@ import numpy as np
 from curate.errors import CurateError
 from curate.executors.executor import Executor, WorkerDied
 from curate.executors.here import Here
-from curate.files import digest, file_sha256, point, read_json, sync, write_json
+from curate.files import digest, point, read_json, sync, write_json
 from curate.manifest import make_manifest
 from curate.plan import MapStage, Plan
 from curate.run import RunResult
@@ -58,7 +58,8 @@ def publish(plan: Plan, result: RunResult, executor: Executor) -> Published:
 def _kept(plan: Plan, state: UnitState) -> tuple[Rows, Any]:
     """The rows of a unit that are published, and their sizes in bytes."""
     rows = alive_rows(plan.phases, state, len(plan.phases))
-    sizes = table(stage_files(plan.phases, state, len(plan.phases), plan.store), ["row", "size"], rows)["size"]
+    files = stage_files(plan.phases, state, len(plan.phases), plan.store, "signals.arrow")
+    sizes = table(files, ["row", "size"], rows)["size"]
     return rows, sizes.to_numpy().astype(np.int64) + ROW_BYTES
 
 
@@ -140,17 +141,11 @@ def _ledger_task(
     plan: Plan, group: Sequence[tuple[UnitState, tuple[tuple[int, int, int], ...]]], documents: int
 ) -> LedgerTask:
     facts = [
-        [s.unit.fingerprint, sorted(s.entries.items()), [_verdict_key(plan, s, i) for i in s.verdicts], at]
+        [s.unit.fingerprint, sorted(s.entries.items()), [name for _, name in s.verdicts.values()], at]
         for s, at in group
     ]
     key = digest([[[phase.fingerprint, phase.name] for phase in plan.phases], facts])
     return LedgerTask(key, plan.phases, plan.store, tuple(group), documents)
-
-
-def _verdict_key(plan: Plan, state: UnitState, index: int) -> str:
-    """What a unit's verdicts of one phase are: by name for a map stage, by content for a global step."""
-    path = Path(state.verdicts[index])
-    return path.name if isinstance(plan.phases[index], MapStage) else file_sha256(path)
 
 
 def _made(

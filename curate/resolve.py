@@ -1,7 +1,8 @@
-"""A global step's `resolve` on the store: contributions in, one committed file of duplicates or findings a unit out."""
+"""A global step's `resolve` on the store: contributions in, one committed file of duplicates or findings out."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -13,9 +14,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.dedup.step import DUPLICATES, Contributions, GlobalStep, signal_values
-from curate.files import committed_folder, digest, file_sha256, read_json, write_json
-from curate.plan import GlobalStage, Plan
+from curate.dedup.step import DUPLICATES, Contributions, signal_values
+from curate.files import committed_folder, digest, read_json, write_json
+from curate.plan import GlobalStage, Plan, fingerprint_of
 from curate.store import FAST, Place, Rows, isin, rows_key, schema, table
 from curate.work import Job, UnitState, alive_rows, earlier_signals, stage_files
 
@@ -51,15 +52,16 @@ def resolve(plan: Plan, index: int, states: Sequence[UnitState]) -> tuple[list[U
             receipt = _resolve(plan, index, states, fresh)
             write_json(fresh / "receipt.json", receipt)
     after, verdicts = [], []
-    for i, (state, (alive, kept, found)) in enumerate(zip(states, receipt["units"], strict=True)):
-        dropped = state.count - kept
-        file = folder / f"{i:06d}.arrow"
-        state = replace(state, verdicts={**state.verdicts, index: str(file)}, alive=alive, count=kept)
-        if found:
-            found_files = {**state.found, index: str(file.with_suffix(".findings.arrow"))}
-            state = replace(state, found=found_files, findings=digest([state.findings, found])[:16])
+    for state, (alive, kept, content) in zip(states, receipt["units"], strict=True):
+        dropped, steps = state.count - kept, {}
+        if phase.step.FINDINGS is not None:
+            found = {**state.found, index: str(folder / "findings.arrow")}
+            state = replace(state, found=found, findings=digest([state.findings, content])[:16])
+        else:
+            verdict = (str(folder / "duplicates.arrow"), content)
+            state = replace(state, verdicts={**state.verdicts, index: verdict}, alive=alive, count=kept)
+            steps = {phase.name: _counted(phase.step.drop_rule, dropped)}
         after.append(state)
-        steps = {} if found else {phase.name: _counted(phase.step.drop_rule, dropped)}
         verdicts.append({"kept": kept, "dropped": dropped, "quarantined": 0, "steps": steps})
     return after, verdicts
 
@@ -80,42 +82,49 @@ def _resolve(plan: Plan, index: int, states: Sequence[UnitState], folder: Path) 
         signals=_signals(plan, index, states),
         memory=int(memory * MEMORY_SHARE) if memory else DEFAULT_MEMORY,
         scratch=scratch,
+        units=tuple(digest([state.unit.fingerprint, state.findings]) for state in states),
+        remembered=Path(plan.store, "resolve", f"remembered-{digest(fingerprint_of(phase))[:16]}.arrow"),
     )
     resolved = phase.step.resolve(contributions)
-    units = _findings(phase.step, states, resolved, folder) if phase.step.FINDINGS else None
-    units = units or _duplicates(plan, index, states, resolved, folder)
+    write = _findings if phase.step.FINDINGS is not None else _duplicates
+    units = write(plan, index, states, resolved, folder)
     shutil.rmtree(scratch)
     return {"units": units}
 
 
-def _findings(step: GlobalStep, states: Sequence[UnitState], resolved: Iterator[pa.Table], folder: Path) -> list[Any]:
-    """Write what was found, unit by unit; nothing is dropped. [name of the rows alive, how many, name of the findings]."""
-    units = []
-    for i, (state, found) in enumerate(zip(states, resolved, strict=True)):
-        path = folder / f"{i:06d}.findings.arrow"
-        _write(path, found.cast(step.findings_schema()))
-        _write(folder / f"{i:06d}.arrow", EVIDENCE.empty_table())
-        units.append([state.alive, state.count, file_sha256(path)])
-    return units
+def _findings(
+    plan: Plan, index: int, states: Sequence[UnitState], resolved: Iterator[pa.Table], folder: Path
+) -> list[Any]:
+    """Write what was found; nothing is dropped. For each unit the name of the rows alive, how many, the name of its findings."""
+    phase = plan.phases[index]
+    assert isinstance(phase, GlobalStage)
+    schema = phase.step.findings_schema()
+    with pa.ipc.new_file(str(folder / "findings.arrow"), schema, options=FAST) as writer:
+        return [
+            [state.alive, state.count, _write(writer, found.cast(schema))]
+            for state, found in zip(states, resolved, strict=True)
+        ]
 
 
 def _duplicates(
     plan: Plan, index: int, states: Sequence[UnitState], resolved: Iterator[pa.Table], folder: Path
 ) -> list[Any]:
-    """Write what is dropped, with evidence, unit by unit. [name of the rows alive, how many, no findings]."""
+    """Write what is dropped, with evidence. For each unit the name of the rows alive, how many, the name of its part."""
     duplicates = [table.cast(DUPLICATES) for table in resolved]
     units = []
-    for i, (state, found) in enumerate(zip(states, _with_addresses(plan, index, states, duplicates), strict=True)):
-        _write(folder / f"{i:06d}.arrow", found)
-        alive = alive_rows(plan.phases, state, index)
-        alive = alive[~isin(alive, found["row"].to_numpy())]
-        units.append([rows_key(alive), len(alive), ""])
+    with pa.ipc.new_file(str(folder / "duplicates.arrow"), EVIDENCE, options=FAST) as writer:
+        for state, found in zip(states, _with_addresses(plan, index, states, duplicates), strict=True):
+            alive = alive_rows(plan.phases, state, index)
+            alive = alive[~isin(alive, found["row"].to_numpy())]
+            units.append([rows_key(alive), len(alive), _write(writer, found)])
     return units
 
 
-def _write(path: Path, content: pa.Table) -> None:
-    with pa.ipc.new_file(str(path), content.schema, options=FAST) as writer:
-        writer.write_table(content)
+def _write(writer: Any, content: pa.Table) -> str:
+    """Append the part of a unit as one batch; the name of its content."""
+    batch = pa.RecordBatch.from_arrays([column.combine_chunks() for column in content.columns], schema=content.schema)
+    writer.write_batch(batch)
+    return hashlib.blake2b(batch.serialize(), digest_size=16).hexdigest()
 
 
 def _tables(plan: Plan, index: int, states: Sequence[UnitState]) -> Iterator[pa.Table]:
@@ -158,7 +167,7 @@ def _with_addresses(
     addresses = []
     for (kept_unit,), group in wanted.group_by("kept_unit"):
         rows = np.unique(group["kept_row"].to_numpy())
-        files = stage_files(plan.phases, states[int(str(kept_unit))], index, plan.store)
+        files = stage_files(plan.phases, states[int(str(kept_unit))], index, plan.store, "signals.arrow")
         found = pl.DataFrame(pl.from_arrow(table(files, ["row", "id", "path", "offset"], rows)))
         addresses.append(
             found.select(

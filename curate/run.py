@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -120,7 +121,7 @@ def _errors(plan: Plan, result: RunResult) -> list[tuple[str, tuple[int, str]]]:
         for state, receipt in zip(result.states, phase.receipts, strict=True):
             if not (isinstance(phase.phase, MapStage) and receipt["quarantined"]):
                 continue
-            files = place_of(plan, phase.phase.index, state).files(receipt["entry"], "documents.arrow")
+            files = place_of(plan, phase.phase.index, state).files(receipt["entry"], "signals.arrow")
             rows = table(files, ["row", "path", "offset", "error"])
             for row in rows.filter(pc.is_valid(rows["error"])).to_pylist():
                 count, place = found.get(row["error"], (0, f"{row['path']} at offset {row['offset']:,}"))
@@ -132,7 +133,7 @@ def _after_map(state: UnitState, index: int, receipt: dict[str, Any]) -> UnitSta
     return replace(
         state,
         entries={**state.entries, index: receipt["entry"]},
-        verdicts={**state.verdicts, index: receipt["verdict"]},
+        verdicts={**state.verdicts, index: (receipt["verdict"], Path(receipt["verdict"]).name)},
         alive=receipt["alive"],
         count=receipt["kept"],
     )
@@ -179,7 +180,7 @@ def _committed(job: Job) -> bool:
 def _judged(job: Job) -> bool:
     phase = job.phases[job.index]
     assert isinstance(phase, MapStage)
-    return (job.place.folder / job.entry / f"{verdict_name(phase)}.json").exists()
+    return (job.place.folder / job.entry / f"{verdict_name(phase)}.arrow").exists()
 
 
 def compile_kernels(phase: Phase, progress: Progress | None = None) -> None:

@@ -1,13 +1,15 @@
 """The store: what was computed for each unit, committed whole, keyed by content and settings.
 
-    .store/<stage fingerprint>/<unit fingerprint>/<entry>/documents.arrow, receipt.json
-                                                         verdict-<rules>.arrow, verdict-<rules>.json
+    .store/<stage fingerprint>/<unit fingerprint>/<entry>/documents.arrow, signals.arrow, receipt.json
+                                                         rules.arrow, verdict-<rules>.arrow
     .store/<collect fingerprint>/<unit fingerprint>/<entry>/contribution.arrow, receipt.json
-    .store/resolve/<key>/<unit>.arrow, <unit>.findings.arrow, receipt.json
+    .store/resolve/<key>/duplicates.arrow, findings.arrow (a batch for each unit), receipt.json
     .store/published/<key>/{shard.arrow | ledger.parquet}, receipt.json
 
-`entry` names the set of rows that entered and, behind a global step that applies, what was found for them. When a changed rule lets other rows in, only the rows that no committed
-entry holds are computed: the new entry's receipt lists the entries (`parts`) that together hold its rows.
+`entry` names the set of rows that entered and, behind a global step that applies, what was found for them. When a
+changed rule lets other rows in, only the rows that no committed entry holds are computed: the new entry's receipt lists
+the entries (`parts`) that together hold its rows. `documents.arrow` is what the next stage reads, batch by batch;
+`signals.arrow` has all but texts in few large batches, for what looks at every row: verdicts, ledger.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from curate.files import read_json
 
 Rows = npt.NDArray[np.int32]
 
-VERSION = 2
+VERSION = 3
 # the entry of the first stage: every document of the unit
 ALL = "all"
 FAST = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -91,11 +93,8 @@ def table(files: Sequence[Path], columns: Sequence[str], rows: Rows | None = Non
 
     Reads batch by batch, so that memory holds the chosen rows and one batch more.
     """
-    chosen = []
-    for batch in batches(files, columns):
-        chosen.append(batch if rows is None else batch.filter(pa.array(isin(batch["row"].to_numpy(), rows))))
-    fields = [field for name in columns if (field := _field(files, name)) is not None]
-    made = pa.Table.from_batches(chosen, pa.schema(fields))
+    chosen = [batch if rows is None else chosen_rows(batch, rows) for batch in batches(files, columns)]
+    made = pa.Table.from_batches(chosen, chosen[0].schema if chosen else _fields(files, columns))
     return made.sort_by("row") if len(files) > 1 else made
 
 
@@ -106,7 +105,7 @@ class RowReader:
     """
 
     def __init__(self, files: Sequence[Path], columns: Sequence[str]) -> None:
-        self._fields = pa.schema([field for name in columns if (field := _field(files, name)) is not None])
+        self._fields = _fields(files, columns)
         self._batches = batches(files, columns) if len(files) == 1 else iter(table(files, columns).to_batches())
         self._held: list[pa.RecordBatch] = []
 
@@ -118,7 +117,7 @@ class RowReader:
                 break
             if batch.num_rows:
                 self._held.append(batch)
-        chosen = [batch.filter(pa.array(isin(batch["row"].to_numpy(), rows))) for batch in self._held]
+        chosen = [chosen_rows(batch, rows) for batch in self._held]
         self._held = [batch for batch in self._held if batch["row"][-1].as_py() > rows[-1]]
         return pa.Table.from_batches(chosen, self._fields)
 
@@ -127,10 +126,15 @@ class RowReader:
         return last
 
 
-def _field(files: Sequence[Path], name: str) -> pa.Field | None:
+def _fields(files: Sequence[Path], columns: Sequence[str]) -> pa.Schema:
     found = schema(files[0])
-    index = found.get_field_index(name)
-    return None if index < 0 else found.field(index)
+    return pa.schema([found.field(name) for name in columns if found.get_field_index(name) >= 0])
+
+
+def chosen_rows(batch: pa.RecordBatch, rows: Rows) -> pa.RecordBatch:
+    """Those rows of a batch whose column `row` is in `rows` (ascending)."""
+    mask = isin(batch["row"].to_numpy(), rows)
+    return batch if mask.all() else batch.filter(pa.array(mask))
 
 
 def isin(rows: npt.NDArray[np.int32], among: Rows) -> npt.NDArray[np.bool_]:

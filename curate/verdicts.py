@@ -35,17 +35,37 @@ SCHEMA = pa.schema(
 )
 
 
-def rule_columns(steps: Sequence[Step]) -> list[str]:
-    """The columns that the rules of `steps` read, sorted."""
-    rules = [rule for step in steps for rule in step.rule_table().values()]
+def rules_sql(steps: Sequence[Step]) -> list[str]:
+    """The expressions of all rules of `steps`, each once, in order."""
+    return list(dict.fromkeys(sql for step in steps for sql in step.rule_table().values()))
+
+
+def rule_columns(rules: Sequence[str]) -> list[str]:
+    """The columns that these expressions read, sorted."""
     return sorted({name for rule in rules for name in pl.sql_expr(rule).meta.root_names()})
 
 
-def judge(signals: pa.Table, steps: Sequence[Step]) -> tuple[pa.Table, dict[str, Any]]:
-    """Evaluate every rule of every step for every row.
+def evaluate(signals: pa.Table, rules: Sequence[str]) -> pa.Table:
+    """A boolean column for each expression, named by it: whether a row passes, null where the rule is NULL.
 
     Args:
-        signals: columns `row`, `error`, `error_step` and what `rule_columns` names.
+        signals: the columns that `rule_columns` names.
+        rules: SQL expressions, each once.
+    """
+    frame = pl.DataFrame(pl.from_arrow(signals))
+    present = functools.cache(lambda column: _languages(frame, column))
+    # an expression of constants alone is one value, not one a row
+    length = pl.repeat(None, pl.len(), dtype=pl.Boolean).alias("")
+    held = frame.select(length, *(pl.sql_expr(pruned(rule, present)).cast(pl.Boolean).alias(rule) for rule in rules))
+    return held.drop("").to_arrow()
+
+
+def judge(rows: pa.Table, held: pa.Table, steps: Sequence[Step]) -> tuple[pa.Table, dict[str, Any]]:
+    """The fate of every row under every rule of every step.
+
+    Args:
+        rows: columns `row`, `error`, `error_step`.
+        held: `evaluate` of all rules of the steps, row by row.
         steps: the map steps of the stage, in order.
 
     Returns:
@@ -54,10 +74,12 @@ def judge(signals: pa.Table, steps: Sequence[Step]) -> tuple[pa.Table, dict[str,
     """
     tables = {step.name: step.rule_table() for step in steps}
     rules = [_Rule(place, *rule) for place, table in enumerate(tables.values()) for rule in table.items()]
-    error = signals["error"].is_valid().to_numpy()
-    frame = pl.DataFrame(pl.from_arrow(signals))
-    present = functools.cache(lambda column: _languages(frame, column))
-    passed, null = _evaluated(frame, [pruned(rule.sql, present) for rule in rules])
+    error = rows["error"].is_valid().to_numpy()
+    passed, null = np.zeros((2, len(rows), len(rules)), np.bool_)
+    for i, rule in enumerate(rules):
+        # NULL passes nothing
+        passed[:, i] = held[rule.sql].fill_null(False).to_numpy()
+        null[:, i] = held[rule.sql].is_null().to_numpy()
     failed = ~passed & ~error[:, None]
     # the step of the first rule that failed decides; -1: none did
     steps_of = np.array([rule.step for rule in rules], np.int16)
@@ -66,9 +88,9 @@ def judge(signals: pa.Table, steps: Sequence[Step]) -> tuple[pa.Table, dict[str,
     names = [rule.name for rule in rules]
     fate = np.where(error, QUARANTINED, np.where(first >= 0, DROPPED, KEPT)).astype(np.int8)
     decided = pa.array([*tables, None], pa.string()).take(pa.array(np.where(first < 0, len(tables), first)))
-    step = pc.if_else(pa.array(error), signals["error_step"], decided)
+    step = pc.if_else(pa.array(error), rows["error_step"], decided)
     verdict = pa.table(
-        [signals["row"], fate, step, _listed(names, decisive), _listed(names, decisive & null)], schema=SCHEMA
+        [rows["row"], fate, step, _listed(names, decisive), _listed(names, decisive & null)], schema=SCHEMA
     )
     return verdict, _counts(verdict, tables, rules, failed.sum(axis=0))
 
@@ -87,23 +109,16 @@ class _Rule(NamedTuple):
     sql: str
 
 
-def _evaluated(frame: pl.DataFrame, expressions: Sequence[str]) -> tuple[Masks, Masks]:
-    """(n, rules) whether a row passes, and whether the rule is NULL there; NULL passes nothing."""
-    held = frame.select(pl.sql_expr(rule).cast(pl.Boolean).alias(str(i)) for i, rule in enumerate(expressions))
-    passed, null = np.zeros((2, frame.height, len(expressions)), np.bool_)
-    for i in range(len(expressions)):
-        # an expression of constants alone is one value, not one a row
-        passed[:, i] = held[str(i)].fill_null(False).to_numpy()
-        null[:, i] = held[str(i)].is_null().to_numpy()
-    return passed, null
-
-
 def _listed(names: Sequence[str], chosen: Masks) -> pa.Array:
     """For each row the names that are chosen there. Rows are few in kind: each kind is made once."""
-    kinds, kind = np.unique(np.packbits(chosen, axis=1), axis=0, return_inverse=True)
-    masks = np.unpackbits(kinds, axis=1, count=len(names)).astype(np.bool_) if len(kinds) else chosen
-    lists = [[name for name, there in zip(names, mask, strict=True) if there] for mask in masks]
-    return pa.array(lists, pa.list_(pa.string())).take(pa.array(kind.reshape(-1)))
+    packed = np.packbits(chosen, axis=1)
+    words = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
+    kind, first = np.zeros(len(chosen), np.int64), np.zeros(0, np.int64)
+    for word in words.T:
+        _, part = np.unique(word, return_inverse=True)
+        _, first, kind = np.unique(kind * len(chosen) + part, return_index=True, return_inverse=True)
+    lists = [[name for name, there in zip(names, chosen[row], strict=True) if there] for row in first]
+    return pa.array(lists or [[]], pa.list_(pa.string())).take(pa.array(kind))
 
 
 def _counts(

@@ -5,6 +5,8 @@ Every function here is pure but for the store: the same unit and settings give t
 
 from __future__ import annotations
 
+import functools
+import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,14 +19,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.documents import DOCUMENT, FINDINGS_COLUMN, document_batch
+from curate.documents import DOCUMENT, FINDINGS_COLUMN, document_batch, drop_columns, joined
 from curate.errors import CurateError
-from curate.files import committed_folder, digest, read_json, write_json
+from curate.files import committed_folder, digest, sync, write_json
 from curate.flow import run_steps
 from curate.plan import GlobalStage, MapStage, Phase, Unit, rules_of
 from curate.readers.reader import Tally
 from curate.reading import coalesced, read_unit
-from curate.store import ALL, FAST, Place, Rows, batches, isin, rows_key, table
+from curate.store import ALL, FAST, Place, Rows, batches, chosen_rows, isin, rows_key, schema, table
+
+# The columns that only the next stage and the shards read.
+TEXTS = ("text", "messages", "metadata")
+# So much of the signals is one batch of their file, or the rest of a unit.
+SIGNAL_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,12 @@ class UnitState:
     unit: Unit
     #: phase index -> entry of the map stage, or of collect
     entries: dict[int, str] = field(default_factory=dict)
-    #: phase index -> file of verdicts (map stage) or of duplicates (global step)
-    verdicts: dict[int, str] = field(default_factory=dict)
+    #: phase index -> file of verdicts (map stage) or, of all units, of duplicates (global step); and its content's name
+    verdicts: dict[int, tuple[str, str]] = field(default_factory=dict)
     #: the name of the set of rows that are alive, and how many
     alive: str = ALL
     count: int = 0
-    #: index of a global step that applies -> file of what it found; and the name of all findings up to here
+    #: index of a global step that applies -> file of what it found in all units; and the name of all findings up to here
     found: dict[int, str] = field(default_factory=dict)
     findings: str = ""
 
@@ -73,18 +80,31 @@ class Job:
 def alive_rows(phases: Sequence[Phase], state: UnitState, before: int) -> Rows:
     """The rows that are still kept when phase `before` begins, ascending."""
     last = max(i for i in range(before) if isinstance(phases[i], MapStage))
-    verdict = table([Path(state.verdicts[last])], ["row", "fate"])
+    verdict = table([Path(state.verdicts[last][0])], ["row", "fate"])
     rows = verdict["row"].to_numpy()[verdict["fate"].to_numpy() == 0]
-    for i in range(last + 1, before):
-        dropped = table([Path(state.verdicts[i])], ["row"])["row"].to_numpy()
+    for i in sorted(i for i in state.verdicts if last < i < before):
+        dropped = part_of(state.verdicts[i][0], state.unit, ["row"])["row"].to_numpy()
         rows = rows[~isin(rows, dropped)]
     return np.ascontiguousarray(rows, np.int32)
 
 
-def stage_files(phases: Sequence[Phase], state: UnitState, before: int, store: str) -> list[Path]:
-    """The files with the documents as the last map stage before phase `before` left them."""
+def part_of(path: str, unit: Unit, columns: Sequence[str] | None = None) -> pa.RecordBatch:
+    """The batch of a unit in a file that a global step wrote for all units."""
+    batch = _parts(path).get_batch(unit.index)
+    return batch if columns is None else batch.select(columns)
+
+
+@functools.lru_cache(maxsize=8)
+def _parts(path: str) -> Any:
+    return pa.ipc.open_file(pa.memory_map(path))
+
+
+def stage_files(
+    phases: Sequence[Phase], state: UnitState, before: int, store: str, name: str = "documents.arrow"
+) -> list[Path]:
+    """The files with the documents, or their signals, as the last map stage before phase `before` left them."""
     last = max(i for i in range(before) if isinstance(phases[i], MapStage))
-    return Place(store, phases[last].fingerprint, state.unit.fingerprint).files(state.entries[last], "documents.arrow")
+    return Place(store, phases[last].fingerprint, state.unit.fingerprint).files(state.entries[last], name)
 
 
 # --- map stages ------------------------------------------------------------------------------------------------------
@@ -107,15 +127,14 @@ def map_unit(job: Job) -> dict[str, Any]:
 
 def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
     needed = None if entry == ALL else alive_rows(job.phases, job.state, job.index)
-    parts, missing = _missing(place, needed, "documents.arrow", job.state.findings)
+    parts, missing = _missing(place, needed, "signals.arrow", job.state.findings)
     if parts and missing is not None and not len(missing):
         _commit_parts(place, entry, parts)
         return
     collecting = _fused_collect(job, fresh=not parts)
     tally, seconds = Tally(), defaultdict[str, float](float)
     with ExitStack() as stack:
-        written = 0
-        writer = _Writer(stack.enter_context(committed_folder(place.folder / entry)) / "documents.arrow")
+        writer = _StageWriter(stack.enter_context(committed_folder(place.folder / entry)))
         collect_place = collect_folder = collected = None
         if collecting:
             collect_place = Place(job.store, collecting.fingerprint, job.state.unit.fingerprint)
@@ -124,12 +143,11 @@ def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
         for batch in _timed(_input(job, missing, tally), "read", seconds):
             done = run_steps(stage.steps, batch, dict(job.skip), seconds)
             writer.write(done)
-            written += done.num_rows
             if collecting and collected:
                 start = time.perf_counter()
                 collected.write(contribution(collecting, done))
                 seconds[collecting.name] += time.perf_counter() - start
-        if not written:
+        if not writer.rows:
             writer.write(run_steps(stage.steps, _no_documents(stage), {}, seconds))
             if collecting and collected:
                 collected.write(contribution(collecting, _no_documents(stage)))
@@ -138,9 +156,9 @@ def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
             collected.close()
             write_json(collect_folder / "receipt.json", {"parts": [entry], "rows": collected.rows})
         write_json(
-            writer.path.parent / "receipt.json",
+            writer.folder / "receipt.json",
             {
-                "parts": [*parts, entry], "rows": written, "skipped": dict(sorted(tally.skipped.items())),
+                "parts": [*parts, entry], "rows": writer.rows, "skipped": dict(sorted(tally.skipped.items())),
                 "replaced": tally.replaced, "text_bytes": writer.text_bytes,
                 "seconds": {name: round(spent, 6) for name, spent in seconds.items()},
             },
@@ -151,7 +169,7 @@ def nothing_missing(job: Job) -> bool:
     """Whether committed entries of this unit hold every row that the job needs, so that it computes nothing."""
     if job.index == 0 or not job.place.entries(job.state.findings):
         return False
-    name = "contribution.arrow" if isinstance(job.phases[job.index], GlobalStage) else "documents.arrow"
+    name = "contribution.arrow" if isinstance(job.phases[job.index], GlobalStage) else "signals.arrow"
     parts, missing = _missing(job.place, alive_rows(job.phases, job.state, job.index), name, job.state.findings)
     return bool(parts) and missing is not None and not len(missing)
 
@@ -193,7 +211,7 @@ def _input(job: Job, rows: Rows | None, tally: Tally) -> Iterator[pa.RecordBatch
         return
     found = _findings(job)
     for batch in batches(stage_files(job.phases, job.state, job.index, job.store), DOCUMENT.names):
-        chosen = batch.filter(pa.array(isin(batch["row"].to_numpy(), rows)))
+        chosen = chosen_rows(batch, rows)
         if chosen.num_rows:
             yield chosen if found is None else with_findings(chosen, found)
 
@@ -203,7 +221,8 @@ def _findings(job: Job) -> pa.Table | None:
     stage = job.phases[job.index]
     if not (isinstance(stage, MapStage) and stage.applied):
         return None
-    return table([Path(job.state.found[job.index - 1])], stage.applied.findings_schema().names)
+    found = part_of(job.state.found[job.index - 1], job.state.unit, stage.applied.findings_schema().names)
+    return pa.Table.from_batches([found])
 
 
 def with_findings(batch: pa.RecordBatch, found: pa.Table) -> pa.RecordBatch:
@@ -233,23 +252,55 @@ def _timed(source: Iterator[pa.RecordBatch], name: str, seconds: dict[str, float
 
 
 class _Writer:
-    """An Arrow file that takes its schema from the first batch."""
+    """An Arrow file that takes its schema from the first batch; batches are joined up to `hold` bytes."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.rows, self.text_bytes = path, 0, 0
+    def __init__(self, path: Path, *, hold: int = 0) -> None:
+        self.path, self.rows, self.hold = path, 0, hold
+        self._held: list[pa.RecordBatch] = []
+        self._bytes = 0
         self._writer: Any = None
 
     def write(self, batch: pa.RecordBatch) -> None:
-        if self._writer is None:
-            self._writer = pa.ipc.new_file(str(self.path), batch.schema, options=FAST)
-        if batch.num_rows or not self.rows:
-            self._writer.write_batch(batch)
+        if not batch.num_rows and self.rows:
+            return
+        self._held.append(batch)
+        self._bytes += batch.nbytes
         self.rows += batch.num_rows
-        if "text" in batch.schema.names:
-            self.text_bytes += pc.sum(pc.binary_length(batch["text"])).as_py() or 0
+        if self._bytes >= self.hold:
+            self._flush()
 
     def close(self) -> None:
+        self._flush()
         self._writer.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            batch = joined(self._held)
+            self._writer = self._writer or pa.ipc.new_file(str(self.path), batch.schema, options=FAST)
+            self._writer.write_batch(batch)
+            self._held, self._bytes = [], 0
+
+
+class _StageWriter:
+    """What a stage made of the documents of a unit: `documents.arrow` and `signals.arrow` in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.text_bytes = folder, 0
+        self._documents = _Writer(folder / "documents.arrow")
+        self._signals = _Writer(folder / "signals.arrow", hold=SIGNAL_BYTES)
+
+    @property
+    def rows(self) -> int:
+        return self._documents.rows
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._documents.write(batch.select(DOCUMENT.names))
+        self._signals.write(drop_columns(batch, TEXTS))
+        self.text_bytes += pc.sum(batch["size"]).as_py() or 0
+
+    def close(self) -> None:
+        self._documents.close()
+        self._signals.close()
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -262,17 +313,54 @@ def verdict_name(stage: MapStage) -> str:
 
 def judge_unit(job: Job, stage: MapStage, place: Place, entry: str) -> dict[str, Any]:
     """The verdicts of a unit from its stored signals, computed unless they are committed already."""
-    target = place.folder / entry / verdict_name(stage)
-    counts: dict[str, Any] | None = read_json(target.with_suffix(".json"))
-    if counts is None:
+    target = place.folder / entry / f"{verdict_name(stage)}.arrow"
+    if not target.exists():
         from curate.verdicts import judge
 
-        verdict, counts = judge(_signals(job, stage, place, entry), stage.steps)
+        held = _rules_held(job, stage, place, entry)
+        verdict, counts = judge(_errors(job, place, entry), held, stage.steps)
         kept = verdict["row"].to_numpy()[verdict["fate"].to_numpy() == 0]
         counts["alive"] = rows_key(kept)
-        _write_table(target.with_suffix(".arrow"), verdict)
-        write_json(target.with_suffix(".json"), counts)
-    return {**counts, "verdict": str(target.with_suffix(".arrow"))}
+        _write_table(target, verdict.replace_schema_metadata({"counts": json.dumps(counts)}))
+    return {**json.loads(schema(target).metadata[b"counts"]), "verdict": str(target)}
+
+
+def _errors(job: Job, place: Place, entry: str, columns: Sequence[str] = ()) -> pa.Table:
+    """`row`, `error`, `error_step` and those of `columns` that this stage has, of the rows of `entry`."""
+    rows = None if entry == ALL else alive_rows(job.phases, job.state, job.index)
+    return table(place.files(entry, "signals.arrow"), ["row", "error", "error_step", *columns], rows)
+
+
+def _rules_held(job: Job, stage: MapStage, place: Place, entry: str) -> pa.Table:
+    """For each rule of the stage, named by its SQL, whether a row passes, null where the rule is NULL.
+
+    What the last verdicts of the entry knew is not evaluated again: a changed threshold reads the signals of its own rule.
+    """
+    from curate.verdicts import evaluate, rules_sql
+
+    wanted = rules_sql(stage.steps)
+    path = place.folder / entry / "rules.arrow"
+    known = pa.table({}) if not path.exists() else table([path], wanted)
+    new = [sql for sql in wanted if sql not in known.schema.names]
+    if not new:
+        return known
+    made = evaluate(_signals(job, stage, place, entry, new), new)
+    held = pa.table({sql: (made if sql in new else known)[sql] for sql in wanted})
+    _write_table(path, held)
+    return held
+
+
+def _signals(job: Job, stage: MapStage, place: Place, entry: str, rules: Sequence[str]) -> pa.Table:
+    """The columns that these rules read, of the rows of `entry`."""
+    from curate.verdicts import rule_columns
+
+    own = {step.name for step in stage.steps} | set(DOCUMENT.names)
+    wanted = rule_columns(rules)
+    signals = _errors(job, place, entry, [name for name in wanted if name in own])
+    for name in wanted:
+        if name not in own:
+            signals = signals.append_column(name, earlier_signals(job, name, signals["row"].to_numpy()))
+    return signals
 
 
 def _write_table(path: Path, content: pa.Table) -> None:
@@ -280,25 +368,10 @@ def _write_table(path: Path, content: pa.Table) -> None:
     try:
         with pa.ipc.new_file(str(temporary), content.schema, options=FAST) as writer:
             writer.write_table(content)
+        sync(temporary)
         temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _signals(job: Job, stage: MapStage, place: Place, entry: str) -> pa.Table:
-    """`row`, `error`, `error_step` and the columns that the stage's rules read, of the rows of `entry`."""
-    from curate.verdicts import rule_columns
-
-    rows = None if entry == ALL else alive_rows(job.phases, job.state, job.index)
-    wanted = rule_columns(stage.steps)
-    own = {step.name for step in stage.steps} | set(DOCUMENT.names)
-    signals = table(
-        place.files(entry, "documents.arrow"), ["row", "error", "error_step", *(n for n in wanted if n in own)], rows
-    )
-    for name in wanted:
-        if name not in own:
-            signals = signals.append_column(name, earlier_signals(job, name, signals["row"].to_numpy()))
-    return signals
 
 
 def earlier_signals(job: Job, name: str, rows: Rows) -> pa.ChunkedArray:
@@ -307,7 +380,7 @@ def earlier_signals(job: Job, name: str, rows: Rows) -> pa.ChunkedArray:
         stage = job.phases[i]
         if isinstance(stage, MapStage) and name in {step.name for step in stage.steps}:
             files = Place(job.store, stage.fingerprint, job.state.unit.fingerprint).files(
-                job.state.entries[i], "documents.arrow"
+                job.state.entries[i], "signals.arrow"
             )
             return table(files, ["row", name], rows)[name]
     raise CurateError(f"rule over `{name}`", "no earlier step makes it")
@@ -339,7 +412,7 @@ def collect_unit(job: Job) -> dict[str, Any]:
         with committed_folder(place.folder / entry) as folder:
             writer = _Writer(folder / "contribution.arrow")
             for batch in batches(files, DOCUMENT.names):
-                chosen = batch.filter(pa.array(isin(batch["row"].to_numpy(), missing)))  # type: ignore[arg-type]
+                chosen = chosen_rows(batch, missing)  # type: ignore[arg-type]
                 if chosen.num_rows:
                     writer.write(contribution(stage, chosen))
             if not writer.rows:

@@ -48,6 +48,8 @@ class Contributions:
             the step `reads`: (n,) float64, NaN for null, or (n, d) float32 of a signal of vectors.
         memory: bytes that `resolve` may use beyond the process's own.
         scratch: an empty folder for spill files.
+        units: the name of each unit's content, in hexadecimal; empty where nothing is remembered.
+        remembered: a file in which the step, with these settings, may keep what serves later runs.
     """
 
     tables: Callable[[], Iterator[pa.Table]]
@@ -55,6 +57,8 @@ class Contributions:
     signals: Callable[[str], Iterator[npt.NDArray[Any]]]
     memory: int
     scratch: Path
+    units: tuple[str, ...] = ()
+    remembered: Path | None = None
 
 
 def signal_values(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:

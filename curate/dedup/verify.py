@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.dedup.candidates import keys_of, linked_sets, signature_table
+from curate.dedup.candidates import UNLINKED, keys_of, linked_sets, signature_table
+from curate.dedup.remembered import MEMBER_BYTES, Remembered
 from curate.dedup.spill import LEAST_LIMIT, Rows, Spill
 from curate.dedup.step import Contributions
 from curate.dedup.verdicts import Verdicts, with_order
@@ -110,20 +111,34 @@ class Verification:
     def verdicts(self) -> Iterator[pa.Table]:
         """For each unit, in order, a table of `DUPLICATES`."""
         scratch = self.given.scratch
-        sets = linked_sets(self.given, self.step.bands, self.width, folder=scratch / "bands", limit=self.limit)
-        shingles = ShingleFile(scratch / "shingles", self.limit)
-        records = Spill(record_type(self.step.bands, self.width), scratch / "linked", self.limit)
-        units = first = 0
+        sets, units = linked_sets(self.given, self.step.bands, self.width, folder=scratch / "bands", limit=self.limit)
+        verdicts = Verdicts(scratch / "verdicts", units, self.limit)
+        remembered = None
+        if self.given.remembered and np.count_nonzero(sets != UNLINKED) * MEMBER_BYTES < self.limit:
+            remembered = Remembered(self.given, self.step.keep, sets)
+            remembered.recall(sets, verdicts)
+        if (sets != UNLINKED).any():
+            for found in self._found(sets):
+                verdicts.add(*found)
+                if remembered:
+                    remembered.add(*found)
+        if remembered:
+            remembered.save()
+        yield from verdicts.tables()
+
+    def _found(self, sets: npt.NDArray[np.int32]) -> Iterator[tuple[Rows, Rows, npt.NDArray[np.float64]]]:
+        """Compare within the linked sets: drops, what they are dropped for, and how similar they are."""
+        shingles = ShingleFile(self.given.scratch / "shingles", self.limit)
+        records = Spill(record_type(self.step.bands, self.width), self.given.scratch / "linked", self.limit)
+        first = 0
         for unit, table, order in with_order(self.given, self.step.keep):
             roots = sets[first : first + len(table)]
             self._record(unit, table, order, roots, shingles, records)
-            first, units = first + len(table), unit + 1
-        verdicts = Verdicts(scratch / "verdicts", units, self.limit)
+            first += len(table)
         for rows in records.sets():
             # unit and row order is that of the input: what is equal in `order` stays in it
-            self._compare(rows[np.lexsort((rows["row"], rows["unit"], -rows["order"]))], shingles, verdicts)
+            yield self._compare(rows[np.lexsort((rows["row"], rows["unit"], -rows["order"]))], shingles)
         shingles.close()
-        yield from verdicts.tables()
 
     def _record(
         self,
@@ -154,7 +169,7 @@ class Verification:
             rows["count"] = np.diff(ends)
             records.add(rows)
 
-    def _compare(self, rows: Rows, shingles: ShingleFile, verdicts: Verdicts) -> None:
+    def _compare(self, rows: Rows, shingles: ShingleFile) -> tuple[Rows, Rows, npt.NDArray[np.float64]]:
         """Go through some whole linked sets, in keep order: each document is kept, or dropped for a kept one."""
         from curate.kernels.linking import place, propose
         from curate.kernels.shingles import similarity
@@ -183,7 +198,7 @@ class Verification:
                         kept[doc], best[doc] = other, score
             place(doc, int(kept[doc]), buckets, starts, filled, slots, BUCKET)
         dropped = np.flatnonzero(kept != np.arange(len(rows)))
-        verdicts.add(rows[dropped], rows[kept[dropped]], best[dropped])
+        return rows[dropped], rows[kept[dropped]], best[dropped]
 
 
 def _likeliest(found: npt.NDArray[np.int32], alike: npt.NDArray[np.int32]) -> list[int]:

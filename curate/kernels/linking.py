@@ -1,55 +1,13 @@
-"""Loops over LSH buckets: linking the documents of a bucket, and finding candidates among kept documents."""
+"""Loops over LSH buckets: finding candidates among kept documents."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import kernel
-from curate.kernels.shingles import Hashes
 
 Int32 = npt.NDArray[np.int32]
-UNLINKED = -1
-
-
-@kernel
-def root_of(parent: Int32, doc: Any) -> Any:
-    """The root of a linked document; halves the path to it."""
-    while parent[doc] != doc:
-        parent[doc] = parent[parent[doc]]
-        doc = parent[doc]
-    return doc
-
-
-@kernel
-def link_buckets(keys: Hashes, docs: Int32, parent: Int32) -> None:
-    """Link in the union-find `parent` (n,) all documents with the same key; `keys` (m,) ascending, `docs` beside it.
-
-    A document that shares no key stays UNLINKED; the root of a set is its smallest document, whatever the order.
-    """
-    for i in range(1, len(keys)):
-        if keys[i] != keys[i - 1] or docs[i] == docs[i - 1]:
-            continue
-        a, b = docs[i - 1], docs[i]
-        if parent[a] == UNLINKED:
-            parent[a] = a
-        if parent[b] == UNLINKED:
-            parent[b] = b
-        a, b = root_of(parent, a), root_of(parent, b)
-        if a < b:
-            parent[b] = a
-        elif b < a:
-            parent[a] = b
-
-
-@kernel
-def flatten(parent: Int32) -> None:
-    """Make `parent` the root of every linked document."""
-    for doc in range(len(parent)):
-        if parent[doc] != UNLINKED:
-            parent[doc] = root_of(parent, doc)
 
 
 @kernel

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import kernel
-from curate.kernels.hashing import fold_table, mix64, split_mix
+from curate.kernels.hashing import fold_table, split_mix
 from curate.kernels.shingles import Hashes, Lower, Word, next_words, shingle
 from curate.text import Bytes, Offsets
 
@@ -84,14 +82,3 @@ def signatures(
                 words[j] = words[filled - kept + j]
             filled = kept
         counts[doc] = total
-
-
-@kernel
-def band_keys(table: Signatures, bands: int, rows: int, out: Hashes) -> None:
-    """A 64-bit key of each band of each signature, the band's number included: `out` is (n, bands)."""
-    for doc in range(len(table)):
-        for band in range(bands):
-            key: Any = np.uint64(band + 1)
-            for row in range(band * rows, (band + 1) * rows):
-                key = mix64(key ^ np.uint64(table[doc, row]))
-            out[doc, band] = key

@@ -104,10 +104,10 @@ class _Range:
         return float(values[min(len(values) - 1, int(share * len(values)))])
 
 
-def histograms(records: Records | None, rules: Sequence[Mapping[str, Any]]) -> list[Histogram]:
-    """One histogram for each number signal that any document has, in order of the steps; `rules` as in the manifest."""
-    fields = [each for each in records.fields if each.type in ("integer", "float")] if records else []
-    if records is None or not fields:
+def histograms(records: Records, rules: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> list[Histogram]:
+    """One histogram for each of `fields` that holds numbers and that any document has; `rules` as in the manifest."""
+    fields = [each for each in fields if each.type in ("integer", "float")]
+    if not fields:
         return []
     ranges = _ranges(records, fields)
     filled = [each for each in fields if ranges[each].count]

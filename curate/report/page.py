@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.report import facts, findings, sections, selection
-from curate.report.histograms import histograms
+from curate.report.drawn import drawn
 from curate.report.markup import text
 from curate.report.meanings import meanings
 from curate.report.query import records
@@ -31,7 +31,7 @@ def write_report(folder: Path, manifest: dict[str, Any], store: Path) -> None:
             sections.headline(manifest),
             sections.funnel(manifest),
             findings.rules(facts.rules(ledger, manifest, store), manifest, known),
-            findings.signals(histograms(ledger, manifest["rules"]), known),
+            findings.signals(drawn(ledger, manifest, store), known),
             findings.duplicates(facts.duplicates(ledger, manifest, store)),
             selection.selection(ledger, manifest, store),
             sections.languages(manifest),

@@ -31,7 +31,7 @@ def vectors(
     for unit, rows in wanted.items():
         for fingerprint in stages:
             folder = Place(str(store), fingerprint, unit).folder
-            for path in sorted(folder.glob("*/documents.arrow")):
+            for path in sorted(folder.glob("*/signals.arrow")):
                 found |= {(unit, row): vector for row, vector in _of_file(path, rows, step, field)}
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ import pyarrow.parquet as pq
 from curate.files import committed_folder, file_sha256, write_json
 from curate.plan import MapStage, Phase
 from curate.store import Place, schema, table
-from curate.work import UnitState, alive_rows
+from curate.verdicts import SCHEMA
+from curate.work import UnitState, alive_rows, part_of
 
+# Rows of the ledger that are written, and so read, together.
+ROW_GROUP = 20_000
 FATES = ("kept", "dropped", "quarantined")
 EVIDENCE = pl.Struct(
     {
@@ -51,8 +55,7 @@ def write_ledger(task: LedgerTask) -> dict[str, Any]:
     with committed_folder(target) as folder:
         path = folder / "ledger.parquet"
         rows, writer = 0, None
-        for state, placed in task.group:
-            part = _unit(task, state, placed)
+        for part in _row_groups(task):
             writer = writer or pq.ParquetWriter(path, part.schema, compression="zstd")
             writer.write_table(part)
             rows += part.num_rows
@@ -61,6 +64,18 @@ def write_ledger(task: LedgerTask) -> dict[str, Any]:
         receipt = {"rows": rows, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
         write_json(folder / "receipt.json", receipt)
     return receipt
+
+
+def _row_groups(task: LedgerTask) -> Iterator[pa.Table]:
+    """The rows of small units together: a row group costs by the column, not by the row."""
+    held: list[pa.Table] = []
+    for state, placed in task.group:
+        held.append(_unit(task, state, placed))
+        if sum(part.num_rows for part in held) >= ROW_GROUP:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
 
 
 def _unit(task: LedgerTask, state: UnitState, placed: tuple[tuple[int, int, int], ...]) -> pa.Table:
@@ -85,7 +100,7 @@ def _unit(task: LedgerTask, state: UnitState, placed: tuple[tuple[int, int, int]
 def _stage(task: LedgerTask, state: UnitState, index: int) -> pl.DataFrame:
     stage = task.phases[index]
     assert isinstance(stage, MapStage)
-    files = Place(task.store, stage.fingerprint, state.unit.fingerprint).files(state.entries[index], "documents.arrow")
+    files = Place(task.store, stage.fingerprint, state.unit.fingerprint).files(state.entries[index], "signals.arrow")
     places = PLACES if index == 0 else ()
     structs = [step.name for step in stage.steps if step.name in schema(files[0]).names]
     rows = None if index == 0 else alive_rows(task.phases, state, index)
@@ -114,9 +129,10 @@ def _fates(task: LedgerTask, state: UnitState, frames: list[pl.DataFrame]) -> pl
     """Of each document that is not kept: fate, step, rule and evidence."""
     parts = []
     stages = iter(frames)
-    for i, phase in enumerate(task.phases):
-        found = pl.DataFrame(pl.from_arrow(pa.ipc.open_file(state.verdicts[i]).read_all()))
+    for i, (path, _) in state.verdicts.items():
+        phase = task.phases[i]
         if isinstance(phase, MapStage):
+            found = pl.DataFrame(pl.from_arrow(table([Path(path)], SCHEMA.names)))
             errors = next(stages).select("row", "error")
             out = found.filter(pl.col("fate") != 0).join(errors, on="row", how="left", maintain_order="left")
             null = pl.col("null_rules").list.len() > 0
@@ -129,6 +145,7 @@ def _fates(task: LedgerTask, state: UnitState, frames: list[pl.DataFrame]) -> pl
             fate = pl.col("fate").replace_strict({1: FATES[1], 2: FATES[2]}, return_dtype=pl.String)
             parts.append(out.select("row", fate.alias("fate"), "step", "rule", _evidence(evidence)))
         else:
+            found = pl.DataFrame(pl.from_arrow(part_of(path, state.unit)))
             kept = {name: pl.col(name) for name in ("kept_id", "kept_path", "kept_offset", "similarity")}
             rule = pl.lit([phase.step.drop_rule], pl.List(pl.String))
             parts.append(

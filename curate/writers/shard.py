@@ -12,7 +12,7 @@ from curate.documents import SHARD_COLUMNS
 from curate.files import committed_folder, file_sha256, write_json
 from curate.plan import MapStage, Phase
 from curate.store import Place, RowReader, Rows
-from curate.work import UnitState
+from curate.work import UnitState, stage_files
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,17 @@ def _write(task: ShardTask, path: Path) -> int:
 
 def stage_readers(phases: tuple[Phase, ...], state: UnitState, store: str) -> list[RowReader]:
     """Readers of a unit: the documents as the last stage left them, then the structs of each stage."""
-    stages = [(i, phase) for i, phase in enumerate(phases) if isinstance(phase, MapStage)]
-    readers: list[RowReader] = []
-    for i, stage in reversed(stages):
-        files = Place(store, stage.fingerprint, state.unit.fingerprint).files(state.entries[i], "documents.arrow")
-        documents = SHARD_COLUMNS if not readers else ()
-        readers.append(RowReader(files, ["row", *documents, *(step.name for step in stage.steps)]))
-    return [readers[0], *reversed(readers[1:])]
+    readers = [RowReader(stage_files(phases, state, len(phases), store), ["row", *SHARD_COLUMNS])]
+    for i, stage in enumerate(phases):
+        if isinstance(stage, MapStage):
+            files = Place(store, stage.fingerprint, state.unit.fingerprint).files(state.entries[i], "signals.arrow")
+            readers.append(RowReader(files, ["row", *(step.name for step in stage.steps)]))
+    return readers
 
 
 def _batch(readers: list[RowReader], rows: Rows) -> pa.Table:
-    made = readers[0].take(rows).combine_chunks()
-    own = [name for name in made.schema.names if name not in ("row", *SHARD_COLUMNS)]
-    columns: dict[str, Any] = {name: made[name] for name in SHARD_COLUMNS}
-    for reader in readers[1:]:
+    columns: dict[str, Any] = {}
+    for reader in readers:
         found = reader.take(rows).combine_chunks()
         columns |= {name: found[name] for name in found.schema.names if name != "row"}
-    return pa.table(columns | {name: made[name] for name in own})
+    return pa.table(columns)

@@ -146,14 +146,54 @@ def test_known_answer_on_real_documents(shared_data: Path, documents: dict[str, 
     assert len(components) == 56 and all(set(component) - dropped for component in components)
 
 
-def verified(step: MinhashDedup, corpus: list[str], folder: Path) -> tuple[Verification, int]:
+def contribution(step: MinhashDedup, text: pa.Array) -> pa.Table:
+    columns = dict(step.collect(pa.RecordBatch.from_arrays([text], names=["text"])))
+    return pa.table({"row": pa.array(np.arange(len(text), dtype=np.int32)), **columns})
+
+
+def verified(
+    step: MinhashDedup, corpus: list[str], folder: Path, remembered: Path | None = None
+) -> tuple[Verification, int]:
     """Run over one unit: the counters, and how many documents are dropped."""
     text = pa.array(corpus)
-    columns = dict(step.collect(pa.RecordBatch.from_arrays([text], names=["text"])))
-    table = pa.table({"row": pa.array(np.arange(len(text), dtype=np.int32)), **columns})
-    given = Contributions(lambda: iter([table]), lambda _, rows: text.take(pa.array(rows)), None, 1 << 30, folder)
+    table = contribution(step, text)
+    given = Contributions(
+        lambda: iter([table]), lambda _, rows: text.take(pa.array(rows)), None, 1 << 30, folder, ("0f" * 8,), remembered
+    )
     run_ = Verification(step, given)
     return run_, sum(map(len, run_.verdicts()))
+
+
+@given(pool=corpora, runs=st.lists(st.lists(st.integers(0, 3), unique=True, max_size=4), min_size=2, max_size=4))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_what_is_remembered_of_other_runs_changes_nothing(
+    pool: list[list[str]], runs: list[list[int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Units come and go, in any order: each run finds what a run from scratch finds."""
+    step, folder = MinhashDedup.model_validate(CERTAIN | {"keep": "longest"}), tmp_path_factory.mktemp("runs")
+    for number, chosen in enumerate(runs):
+        names = [i for i in chosen if i < len(pool)]
+        units = [pa.array(pool[i], pa.string()) for i in names]
+        found = []
+        for remembered in (None, folder / "remembered.arrow"):
+            (scratch := folder / f"{number}-{remembered is None}").mkdir()
+            tables = [contribution(step, unit) for unit in units]
+            given = Contributions(
+                lambda t=tables: iter(t), lambda u, rows, texts=units: texts[u].take(pa.array(rows)), None, 1 << 30, scratch,
+                tuple(f"{i + 1:016x}" for i in names), remembered,
+            )  # fmt: skip
+            found.append([table.to_pylist() for table in step.resolve(given)])
+        assert found[0] == found[1]
+
+
+def test_a_set_that_is_known_is_not_read_again(tmp_path: Path) -> None:
+    base = " ".join(f"w{i}" for i in range(300))
+    counted = []
+    for i in range(2):
+        (tmp_path / str(i)).mkdir()
+        counted.append(verified(MinhashDedup(), [base, f"{base} a"], tmp_path / str(i), tmp_path / "remembered.arrow"))
+    assert [dropped for _, dropped in counted] == [1, 1]
+    assert [run_.linked for run_, _ in counted] == [2, 0]
 
 
 @pytest.mark.parametrize("count", [500, 1000])

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unspaced import pieces
 
+from curate.dedup.candidates import keys_of
 from curate.dedup.verify import least_equal, shingle_sets
 from curate.kernels.hashing import split_mix
-from curate.kernels.minhash import BLOCK, band_keys, permutations, signatures
+from curate.kernels.minhash import BLOCK, permutations, signatures
 from curate.kernels.segments import word_edges
 from curate.kernels.shingles import similarity, word_characters
 from curate.kernels.unicode import tables
@@ -123,8 +124,7 @@ def test_similarity_is_exact(a: set[int], b: set[int], threshold: float) -> None
 
 
 def test_band_keys_hold_the_number_of_the_band() -> None:
-    keys = np.empty((2, 4), np.uint64)
-    band_keys(np.array([[7] * 8, [7, 7, 7, 7, 7, 8, 7, 7]], np.uint32), 4, 2, keys)
+    keys = keys_of(np.array([[7] * 8, [7, 7, 7, 7, 7, 8, 7, 7]], np.uint32), 4)
     assert len(set(keys[0].tolist())) == 4
     assert (keys[0] == keys[1]).tolist() == [True, True, False, True]
 

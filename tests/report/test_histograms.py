@@ -25,7 +25,8 @@ def made(folder: Path, values: list[float | None], rules: list[str], kind: pa.Da
     pq.write_table(pa.table({"row": rows, "evidence": evidence, "s": whole}), folder / "0.parquet")
     manifest: dict[str, Any] = {"ledger": [{"path": "0.parquet", "rows": len(values)}]}
     with records(folder, manifest) as ledger:
-        return histograms(ledger, [{"step": "s", "rule": rule, "sql": rule} for rule in rules])
+        assert ledger
+        return histograms(ledger, [{"step": "s", "rule": rule, "sql": rule} for rule in rules], ledger.fields)
 
 
 @pytest.mark.parametrize(
