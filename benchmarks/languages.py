@@ -23,7 +23,7 @@ import pyarrow as pa
 from benchmarks.common import parser, shared_file
 from curate.documents import document_batch
 from curate.kernels.segments import segmented
-from curate.kernels.words import split_words, words_of
+from curate.kernels.words import split, words_of
 from curate.steps import step_class
 from curate.steps.by_language import canonical, fineweb2
 from curate.steps.language import identify, language_names
@@ -151,9 +151,9 @@ def _timed(data: Bytes, offsets: Offsets, *, dictionaries: bool) -> tuple[int, f
     repeats, busy = 10, 0.0
     for repeat in range(repeats + 1):
         start = time.process_time()
-        words = split_words(data, offsets)
+        words, unspaced = split(data, offsets)
         if dictionaries:
-            words = segmented(data, offsets, words)
+            words = segmented(data, words, unspaced)
         busy += time.process_time() - start if repeat else 0
     return len(words.start), repeats * len(data) / 1e6 / busy
 

@@ -2,8 +2,8 @@
 
 The splitter (`words`) leaves a whole clause of such a script as one word. Those words, and no others, are cut again where
 ICU's word boundaries (Unicode Standard Annex 29, with dictionaries) are; so is a word with a danda or an Arabic or Urdu
-mark inside, as where no space was typed behind a sentence. Kernels that find words as they read bytes are told where ICU
-sees their edges (`word_edges`). A corpus in other scripts pays one look at its bytes.
+mark inside, as where no space was typed behind a sentence. The splitter says which texts have such characters. Kernels
+that find words as they read bytes are told where ICU sees their edges (`word_edges`), for one look at all bytes.
 """
 
 from __future__ import annotations
@@ -28,21 +28,24 @@ UNSPACED_RANGES = f"""{SPELLED_RANGES}
 3005-3007 3021-3029 3031-3035 3041-30FF 31F0-31FF 3400-4DBF 4E00-9FFF F900-FAFF FF66-FF9F 1AFF0-1B16F 20000-323AF
 """
 # Sentence marks behind which a space may be missing: Arabic, Urdu, danda and double danda, ideographic full stop, ! and ?.
-MARK_RANGES = "61F 6D4 964-965 3002 FF01 FF1F"
-# Bits of `_kinds`.
-UNSPACED, SPELLED, _MARK = 1, 2, 4
+# Behind the first kind only what is beyond ASCII begins a word: `1۔2` stays whole.
+NARROW_RANGES = "61F 6D4 964-965"
+WIDE_RANGES = "3002 FF01 FF1F"
+# Bits of `unspaced_kinds`.
+UNSPACED, SPELLED, _NARROW, _WIDE = 1, 2, 4, 8
 # Bits of `word_edges`.
 BEGIN, END = 1, 2
-_1, _2, _3 = np.uint64(1), np.uint64(2), np.uint64(3)
+_1 = np.uint64(1)
 # so much text goes to ICU at a time
 _CHUNK = 1 << 18
 
 
 @functools.cache
-def _kinds() -> npt.NDArray[np.uint8]:
-    """What each code point is: of an unspaced script, of one that is an alphabet, a mark; read-only."""
+def unspaced_kinds() -> npt.NDArray[np.uint8]:
+    """What each code point is: of an unspaced script, of one that is an alphabet, a mark, or none (0); read-only."""
     kinds = np.zeros(CODE_POINTS, np.uint8)
-    for ranges, kind in ((UNSPACED_RANGES, UNSPACED), (SPELLED_RANGES, SPELLED), (MARK_RANGES, _MARK)):
+    bits = ((UNSPACED_RANGES, UNSPACED), (SPELLED_RANGES, SPELLED), (NARROW_RANGES, _NARROW), (WIDE_RANGES, _WIDE))
+    for ranges, kind in bits:
         for part in ranges.split():
             low, _, high = part.partition("-")
             kinds[int(low, 16) : int(high or low, 16) + 1] |= kind
@@ -50,13 +53,12 @@ def _kinds() -> npt.NDArray[np.uint8]:
     return kinds
 
 
-def segmented(data: Bytes, offsets: Offsets, words: Words) -> Words:
-    """The words of n texts with those of unspaced scripts cut at ICU's word boundaries."""
-    texts = np.zeros(len(offsets) - 1, np.bool_)
-    if not _look(data, offsets, True, texts):
+def segmented(data: Bytes, words: Words, texts: npt.NDArray[np.bool_]) -> Words:
+    """The words of n texts with those of unspaced scripts cut at ICU's word boundaries; only `texts` (n,) have any."""
+    if not texts.any():
         return words
     chosen = np.empty(len(words.start), np.int64)
-    chosen = chosen[: _choose(data, *words, _kinds(), texts, chosen)]
+    chosen = chosen[: _choose(data, *words, unspaced_kinds(), texts, chosen)]
     if not len(chosen):
         return words
     cuts, cut_of = _boundaries(data, words.start[chosen], words.stop[chosen])
@@ -73,11 +75,11 @@ def word_edges(data: Bytes, offsets: Offsets, scripts: int = UNSPACED) -> Bytes:
     """
     texts = np.zeros(len(offsets) - 1, np.bool_)
     nothing = np.zeros(0, np.uint8)
-    if not _look(data, offsets, False, texts):
+    if not _look(data, offsets, texts):
         return nothing
     room = int(offsets[-1] - offsets[0]) // 3 + 1
     start, stop, last = (np.empty(room, np.int32) for _ in range(3))
-    runs = _runs(data, offsets, texts, _kinds(), scripts, start, stop, last)
+    runs = _runs(data, offsets, texts, unspaced_kinds(), scripts, start, stop, last)
     if not runs:
         return nothing
     cuts, cut_of = _boundaries(data, start[:runs], stop[:runs])
@@ -151,21 +153,19 @@ def _word_starts(text: Bytes) -> npt.NDArray[np.int64]:
 
 
 @loop
-def _look(data: Bytes, offsets: Offsets, marks: bool, texts: npt.NDArray[np.bool_]) -> bool:
-    """Mark the texts whose bytes may be of unspaced scripts, or of sentence marks if asked; whether there is one."""
+def _look(data: Bytes, offsets: Offsets, texts: npt.NDArray[np.bool_]) -> bool:
+    """Mark the texts whose bytes may be of unspaced scripts; whether there is one."""
     some = False
     for text in range(len(texts)):
         found, wide = np.uint8(0), np.uint8(0)
         lo, hi = np.uint64(offsets[text]), np.uint64(offsets[text + 1])
         # comparisons alone: the compiler looks at many bytes at a time
         for i in range(lo, hi):
-            wide |= np.uint8(data[i] >= 0xD8)
+            wide |= np.uint8(data[i] >= 0xE0)
         if not wide:
             continue
         for i in range(lo, max(hi, lo + _1) - _1):
             found |= _may_be_unspaced(data[i], data[i + _1])
-        for i in range(lo, max(hi, lo + _3) - _3 if marks else lo):
-            found |= _is_mark_inside(data[i], data[i + _1], data[i + _2], data[i + _3])
         texts[text] = found != 0
         some = some or found != 0
     return some
@@ -177,14 +177,6 @@ def _may_be_unspaced(first: int, second: int) -> np.uint8:
     thai_lao = (first == 0xE0) & (second >= 0xB8)
     burmese_khmer_tai = (first == 0xE1) & ((second <= 0x82) | ((second >= 0x9E) & (second <= 0x9F)) | (second >= 0xA5))
     return np.uint8(thai_lao | burmese_khmer_tai | ((first >= 0xE3) & (first < 0xFF)))
-
-
-@inlined
-def _is_mark_inside(first: int, second: int, third: int, fourth: int) -> np.uint8:
-    """Whether four bytes are a danda, an Arabic question mark or an Urdu full stop before a character beyond ASCII."""
-    danda = (first == 0xE0) & (second == 0xA5) & ((third | 1) == 0xA5) & (fourth >= 0xC0)
-    other = ((first == 0xD8) & (second == 0x9F)) | ((first == 0xDB) & (second == 0x94))
-    return np.uint8(danda | (other & (third >= 0xC0)))
 
 
 @loop
@@ -213,7 +205,8 @@ def _choose(
                 else:
                     code, i = decode(data, i, hi)
                     kind = kinds[code]
-                    wide = wide or kind & UNSPACED != 0 or (kind == _MARK and i < hi)
+                    inside = kind == _WIDE or (kind == _NARROW and i < hi and data[i] >= 0x80)
+                    wide = wide or kind & UNSPACED != 0 or (inside and i < hi)
                 characters += 1
             if wide and (characters > 1 or i < hi):
                 chosen[count] = word

@@ -18,13 +18,14 @@ from curate.kernels import inlined, loop
 from curate.kernels.affixes import APOSTROPHE, Classes, infix_length, is_address, prefix_length, suffix_length
 from curate.kernels.ascii import BLANK, CAPITAL, FIGURE, JOINT, MARK, SMALL, STOP, WIDE, Kinds, kinds, word_end
 from curate.kernels.groups import Alike, Counts, Hashes, alike
-from curate.kernels.segments import segmented
+from curate.kernels.segments import segmented, unspaced_kinds
 from curate.kernels.specials import find_special, specials
 from curate.kernels.unicode import LETTER, SPACE, decode, tables
 from curate.text import Bytes, Offsets, buffers
 
 Positions = Counts
 OTHER = 256  # a byte of no kind
+UNSPACED = 512  # a character of a script without spaces, or a mark behind which a space may be missing
 
 
 class Words(NamedTuple):
@@ -51,7 +52,7 @@ def words_of(text: pa.Array) -> Words:
         same = held[0].address == buffer.address and held[0].size == buffer.size
         if same and held[1:3] == (text.offset, len(text)):
             return held[3]
-    words = segmented(data, offsets, split_words(data, offsets))
+    words = segmented(data, *split(data, offsets))
     # holding the buffer keeps its address from being used again
     _latest = None if buffer is None or text.null_count else (buffer, text.offset, len(text), words)
     return words
@@ -72,15 +73,23 @@ def alike_of(data: Bytes, words: Words) -> Alike:
 
 
 def split_words(data: Bytes, offsets: Offsets) -> Words:
-    """The words of n texts given as UTF-8 bytes and n + 1 offsets."""
+    """The words of n texts given as UTF-8 bytes and n + 1 offsets; a clause of a script without spaces is one."""
+    return split(data, offsets)[0]
+
+
+def split(data: Bytes, offsets: Offsets) -> tuple[Words, npt.NDArray[np.bool_]]:
+    """The words, and which of the n texts have characters on account of which `segmented` may cut them again."""
     room = int(offsets[-1] - offsets[0]) + 1
     # pages of memory that no word reaches are never touched
     start, stop = np.empty(room, np.int32), np.empty(room, np.int32)
     # where the punctuation starts that came off the end of one chunk, outermost first
     peeled = np.empty(int(np.diff(offsets).max(initial=0)) + 1, np.int32)
     first = np.empty(len(offsets), np.int64)
-    count = _split_all(data, offsets, tables().classes, kinds(), specials(), start, stop, first, peeled)
-    return Words(start[:count], stop[:count], first)
+    unspaced = np.zeros(len(offsets) - 1, np.bool_)
+    count = _split_all(
+        data, offsets, tables().classes, kinds(), unspaced_kinds(), specials(), start, stop, first, peeled, unspaced
+    )
+    return Words(start[:count], stop[:count], first), unspaced
 
 
 @loop
@@ -89,11 +98,13 @@ def _split_all(
     offsets: Offsets,
     classes: Classes,
     kind: Kinds,
+    script: Kinds,
     special: Hashes,
     start: Positions,
     stop: Positions,
     first: npt.NDArray[np.int64],
     peeled: Positions,
+    unspaced: npt.NDArray[np.bool_],
 ) -> int:
     count = 0
     for text in range(len(offsets) - 1):
@@ -118,7 +129,9 @@ def _split_all(
                     count += 1
                 i = tail + step
                 continue
-            word, after, seen = _chunk_end(data, i, end, classes, kind)
+            word, after, seen = _chunk_end(data, i, end, classes, kind, script)
+            if seen & UNSPACED:
+                unspaced[text] = True
             if word == i + 1:
                 start[count], stop[count] = i, word
                 count += 1
@@ -158,7 +171,7 @@ def _is_common(data: Bytes, lo: int, hi: int, end: int, kind: Kinds, special: Ha
 
 
 @inlined
-def _chunk_end(data: Bytes, i: int, end: int, classes: Classes, kind: Kinds) -> tuple[int, int, int]:
+def _chunk_end(data: Bytes, i: int, end: int, classes: Classes, kind: Kinds, script: Kinds) -> tuple[int, int, int]:
     """Where the chunk from `i` ends, where its white space does, and the kinds of all its bytes, as bits."""
     seen = np.int64(0)
     while i < end:
@@ -170,6 +183,8 @@ def _chunk_end(data: Bytes, i: int, end: int, classes: Classes, kind: Kinds) -> 
             code, after = decode(data, i, end)
             if classes[code] & SPACE:
                 return i, after, seen
+            if script[code]:
+                seen |= UNSPACED
         # a byte without a kind is a mark of its own
         seen |= found if found else OTHER
         i = after
