@@ -36,6 +36,7 @@ def check(pipeline: Pipeline, known: Sequence[Problem] = (), *, any_output: bool
         *_columns(pipeline),
         *_assets(pipeline),
         *_training(pipeline),
+        *_tokens(pipeline),
         *([] if any_output or any(" output" in problem.where for problem in known) else _output(pipeline)),
     ]
     files: list[InputFile] = []
@@ -192,6 +193,26 @@ def _training(pipeline: Pipeline) -> list[Problem]:
     return setting_problems(
         pipeline.train.placed(pipeline.folder), place_of(pipeline), held_out=bool(tokens and tokens.held_out)
     )
+
+
+def _tokens(pipeline: Pipeline) -> list[Problem]:
+    """The tokenizer of `output.tokens` is there, and knows the end of a text."""
+    if pipeline.output.tokens is None:
+        return []
+    from curate.train.commands import check_tokens
+
+    try:
+        check_tokens(pipeline.output.tokens, pipeline.folder)
+    except (ConfigError, MissingAsset) as error:
+        found = error.problems if isinstance(error, ConfigError) else [Problem(error.where, error.what, error.hint)]
+        keys: list[Key] = [
+            tuple(p.where.split(".")) if p.where.startswith("output.") else ("output", "tokens") for p in found
+        ]
+        return [
+            Problem(pipeline.source.where(key), problem.what, problem.hint)
+            for key, problem in zip(keys, found, strict=True)
+        ]
+    return []
 
 
 def _output(pipeline: Pipeline) -> list[Problem]:

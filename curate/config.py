@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -237,27 +237,47 @@ def _model(cls: type[BaseModel], data: Any, path: Key, source: Source, problems:
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        found = [_problem(cls, details, path, source) for details in error.errors()]
-        # a union reports one error for each of its members: one a place is enough
-        problems.extend({problem.where: problem for problem in found}.values())
+        found = {_place(details["loc"], data): details for details in error.errors()}
+        # a union reports an error for each of its members: one a place is enough, and none where one lies deeper
+        deepest = [loc for loc in found if not any(loc == other[: len(loc)] != other for other in found)]
+        problems.extend(_problem(cls, loc, found[loc], path, source) for loc in deepest)
         return None
 
 
-def _problem(cls: type[BaseModel], details: Any, path: Key, source: Source) -> Problem:
-    loc: Key = ()
-    for part in details["loc"]:
-        # pydantic adds the names of union members to the place; only what stands in the file counts
-        if (*path, *loc, part) in source.places or details["type"] in ("missing", "extra_forbidden"):
-            loc = (*loc, part)
+def _place(loc: Key, data: Any) -> Key:
+    """Where in the data an error is: pydantic adds the names of union members, and of keys that are missing."""
+    place: Key = ()
+    for part in loc:
+        inside = isinstance(data, dict) and part in data
+        if inside or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+            place, data = (*place, part), data[part]
+    return place
+
+
+def _problem(cls: type[BaseModel], loc: Key, details: Any, path: Key, source: Source) -> Problem:
     full = (*path, *loc)
     if details["type"] == "extra_forbidden":
-        fields = [f.alias or name for name, f in cls.model_fields.items()] if len(loc) == 1 else ["min", "max"]
-        return Problem(source.where(full, key=True), "unknown key", nearest(str(loc[-1]), fields))
+        return Problem(source.where(full, key=True), "unknown key", nearest(str(loc[-1]), _fields(cls, loc)))
     if details["type"] == "missing":
-        return Problem(source.where(path), f"the key `{details['loc'][-1]}` is missing")
+        return Problem(source.where(full), f"the key `{details['loc'][-1]}` is missing")
     message = details["msg"].removeprefix("Value error, ")
     got = "" if details["type"] == "value_error" else f", got {_shown(details['input'])}"
     return Problem(source.where(full), message[:1].lower() + message[1:] + got)
+
+
+def _fields(cls: type[BaseModel], loc: Key) -> list[str]:
+    """The keys that the model knows which holds `loc`, some models down."""
+    for part in loc[:-1]:
+        own = [f.annotation for name, f in cls.model_fields.items() if part in (f.alias, name)]
+        cls = next(iter(_models(own[0]) if own else ()), cls)
+    return [field.alias or name for name, field in cls.model_fields.items()]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models in a type such as `dict[str, Bound] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def _shown(value: Any) -> str:

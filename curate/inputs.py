@@ -79,8 +79,8 @@ def matches(entry: InputEntry, pattern: str, folder: Path, where: str, problems:
 
 def _environment(entry: InputEntry) -> list[InputFile]:
     return [
-        InputFile(path, place, replace(_settings(entry), format=chosen), os.path.getsize(place))
-        for path, place, chosen in environment_files()
+        InputFile(path, place, replace(_settings(entry), format=chosen), size)
+        for path, place, chosen, size in environment_files()
     ]
 
 

@@ -62,10 +62,6 @@ def run_file(file: str, overrides: Overrides, *, sample: str | None, force: bool
     chosen = parse_sample(sample)
     pipeline, files = prepare(file, overrides, force=force)
     workers = workers_within(pipeline.executor)
-    if pipeline.output.tokens:
-        from curate.train.commands import check_tokens
-
-        check_tokens(pipeline.output.tokens, pipeline.folder)  # a tokenizer that is missing is told before any work
     live = sys.stderr.isatty() and not as_json
     progress = JsonProgress() if as_json else LiveProgress() if live else Progress()
     store = pipeline.folder_out / ".store"

@@ -83,6 +83,21 @@ def test_a_mistake_in_steps_is_found_before_any_work(tmp_path: Path, steps: str,
     assert all(problem.startswith("p.yaml:5:") for problem in found)
 
 
+def test_a_mistake_within_a_setting_of_several_kinds_is_one_problem_at_its_place(tmp_path: Path) -> None:
+    text = GOOD.replace("{min: 20}", "{bye: {hi: {min: 3}}}") + "executor: {workers: x}\n"
+    text = text.replace("1MB}", "1MB, tokens: {tokenizer: /nowhere/t.json, chatt: true}}")
+    assert problems(tmp_path, text) == [
+        "p.yaml:7:44 steps[1].quality.word_count.bye: unknown key\n  hint: did you mean by?",
+        "p.yaml:9:76 output.tokens.chatt: unknown key\n  hint: did you mean chat?",
+        "p.yaml:10:21 executor.workers: input should be a valid integer, unable to parse string as an integer, got 'x'",
+    ]
+
+
+def test_a_tokenizer_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> None:
+    found = problems(tmp_path, GOOD.replace("1MB}", "1MB, tokens: {tokenizer: /nowhere/t.json}}"))
+    assert found == ["p.yaml:9:59 output.tokens.tokenizer: there is no file or folder `/nowhere/t.json`"]
+
+
 def test_a_text_column_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl").write_text('{"body": "x", "key": 1}\n')
     found = problems(tmp_path, GOOD.replace("*.jsonl", "b.jsonl"))

@@ -38,7 +38,7 @@ ALLOWED = {
     "ngrams": {"ngrams", "errors", "text", "kernels"},
     "steps": {"steps", "settings", "readers", "documents", "errors", "text", "kernels", "watch", "dedup", "urls"}
     | {"classifiers", "files", "sentences", "ngrams", "contamination", "extraction"},
-    "dedup": {"dedup", "readers", "steps", "settings", "documents", "errors", "text", "kernels", "urls"},
+    "dedup": {"dedup", "readers", "steps", "settings", "documents", "errors", "text", "kernels", "urls", "files"},
     "readers": {"readers", "conversation", "documents", "errors", "text"},
     "executors": {"executors", "watch", "errors"},
     "writers": {"writers", "work", "store", "plan", "files", "documents"},

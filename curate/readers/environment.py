@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import email
 import email.policy
+import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,30 +31,42 @@ SKIPPED_NAMES = frozenset({"entry_points.txt", "top_level.txt", "SOURCES.txt", "
 LICENCES = ("license", "licence", "copying", "notice", "authors")
 
 
-def environment_files() -> list[tuple[str, str, str]]:
-    """(path as shown, path to open, format) of each file of the running environment that holds text, sorted."""
+def environment_files() -> list[tuple[str, str, str, int]]:
+    """(path as shown, path to open, format, bytes) of each file of the running environment that holds text, sorted."""
     roots = {"site-packages": sysconfig.get_path("purelib"), "stdlib": sysconfig.get_path("stdlib")}
     found = []
     for name, root in roots.items():
-        for place in Path(root).rglob("*"):
-            inside = place.relative_to(root)
-            if not SKIPPED_FOLDERS.isdisjoint(inside.parts) or (name == "stdlib" and "site-packages" in inside.parts):
-                continue
-            if (kind := _format(place)) and place.is_file():
-                found.append((f"{SCHEME}{name}/{inside.as_posix()}", str(place), kind))
+        skipped = SKIPPED_FOLDERS | ({"site-packages"} if name == "stdlib" else set())
+        for place in _files(root, skipped):
+            if (kind := _format(place.name)) and place.is_file():
+                size = place.stat().st_size
+                if kind != "docstrings" or size >= SMALLEST_MODULE:
+                    inside = Path(place.path).relative_to(root).as_posix()
+                    found.append((f"{SCHEME}{name}/{inside}", place.path, kind, size))
     return sorted(found)
 
 
-def _format(place: Path) -> str | None:
-    if place.name in SKIPPED_NAMES:
+def _files(folder: str, skipped: Set[str]) -> Iterator[os.DirEntry[str]]:
+    """All that is no folder, down to any depth: an environment has tens of thousands, a path object for each is slow."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield entry
+            elif entry.name not in skipped:
+                yield from _files(entry.path, skipped)
+
+
+def _format(name: str) -> str | None:
+    if name in SKIPPED_NAMES:
         return None
-    if place.name == "METADATA":
+    if name == "METADATA":
         return "metadata"
-    if place.suffix == ".py":
-        return "docstrings" if place.stat().st_size >= SMALLEST_MODULE else None
-    if place.name.lower().split(".")[0] in LICENCES:
-        return "text" if place.suffix in ("", ".txt", ".md", ".rst", ".apache", ".bsd", ".mit") else None
-    return TEXTS.get(place.suffix)
+    suffix = os.path.splitext(name)[1]
+    if suffix == ".py":
+        return "docstrings"
+    if name.lower().split(".")[0] in LICENCES:
+        return "text" if suffix in ("", ".txt", ".md", ".rst", ".apache", ".bsd", ".mit") else None
+    return TEXTS.get(suffix)
 
 
 class _TextOfFile:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
-from xml.sax.saxutils import unescape
 
 import pyarrow as pa
 
@@ -45,7 +44,8 @@ _MODEL, _TIMESTAMP = (re.compile(rb"<%s>([^<]*)</%s>" % (n, n)) for n in (b"mode
 _TEXT = re.compile(rb"<text\b[^>]*?(?:/>|>(.*?)</text>)", re.DOTALL)
 _BASE, _LANGUAGE = re.compile(rb"<base>([^<]*)</base>"), re.compile(rb'<mediawiki\b[^>]*?xml:lang="([^"]*)"')
 _SITE_NAMESPACE = re.compile(rb'<namespace key="(-2|6|14)"[^>]*>([^<]+)</namespace>')
-_QUOTES = {"&quot;": '"', "&#039;": "'", "&apos;": "'"}
+# `&amp;` last, so that what it stands before stays. Not xml.sax.saxutils, which loads an HTTP client.
+_ENTITIES = {"&gt;": ">", "&lt;": "<", "&quot;": '"', "&#039;": "'", "&apos;": "'", "&amp;": "&"}
 
 
 class Site(NamedTuple):
@@ -244,7 +244,7 @@ def _add(rows: Rows, at: int | None, page: bytes, site: Site, settings: ReadSett
     else:
         source, replaced = clean_utf8(found[1])
         tally.replaced += replaced
-        source = unescape(source, _QUOTES)
+        source = _unescaped(source)
         text = source if settings.markup == "keep" else plain_text(source, site.dropped)
         known = {"page": int(number) if number.isdigit() else number, "namespace": int(namespace or 0) or None}
         rows.add(
@@ -254,16 +254,22 @@ def _add(rows: Rows, at: int | None, page: bytes, site: Site, settings: ReadSett
         )  # fmt: skip
 
 
+def _unescaped(text: str) -> str:
+    for entity, character in _ENTITIES.items():
+        text = text.replace(entity, character)
+    return text
+
+
 def _value(pattern: re.Pattern[bytes], page: bytes) -> str:
     found = pattern.search(page)
-    return unescape(clean_utf8(found[1])[0], _QUOTES).strip() if found else ""
+    return _unescaped(clean_utf8(found[1])[0]).strip() if found else ""
 
 
 def _site(head: bytes) -> Site:
     text = clean_utf8(head)[0].encode()
     base, language = _BASE.search(text), _LANGUAGE.search(text)
     names = {name.decode().lower() for _, name in _SITE_NAMESPACE.findall(text)}
-    address = unescape(base[1].decode()).rpartition("/")[0] if base else ""
+    address = _unescaped(base[1].decode()).rpartition("/")[0] if base else ""
     lang = language[1].decode().lower().partition("-")[0] if language else None
     return Site(f"{address}/" if address else "", lang or None, Site().dropped | names)
 

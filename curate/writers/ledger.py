@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from curate.files import committed_folder, file_sha256, write_json
 from curate.plan import MapStage, Phase
 from curate.store import Place, schema, table
-from curate.verdicts import SCHEMA
 from curate.work import UnitState, alive_rows, part_of
 
 # Rows of the ledger that are written, and so read, together.
@@ -132,7 +131,7 @@ def _fates(task: LedgerTask, state: UnitState, frames: list[pl.DataFrame]) -> pl
     for i, (path, _) in state.verdicts.items():
         phase = task.phases[i]
         if isinstance(phase, MapStage):
-            found = pl.DataFrame(pl.from_arrow(table([Path(path)], SCHEMA.names)))
+            found = pl.DataFrame(pl.from_arrow(table([Path(path)], ["row", "fate", "step", "rule", "null_rules"])))
             errors = next(stages).select("row", "error")
             out = found.filter(pl.col("fate") != 0).join(errors, on="row", how="left", maintain_order="left")
             null = pl.col("null_rules").list.len() > 0
