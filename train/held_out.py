@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from curate.train.ensembles import Ensemble
 from curate.train.evaluate import Evaluation
 from curate.train.losses import Objective
 from curate.train.objectives.cross_entropy import CrossEntropy
@@ -24,8 +25,10 @@ class HeldOut:
         self._parallel = Parallel(TrainSettings.model_validate(plain))
 
     def figures(self, model: Any) -> dict[str, dict[str, float]]:
-        """Source (and `all`) -> `loss` in nats a token, `tokens`, and where bytes are known `bits_per_byte`."""
-        objective = Objective(model.to(self._parallel.device), CrossEntropy()).eval()
+        """Of a model or an Ensemble: source (and `all`) -> `loss` in nats a token, `tokens`, and where bytes are known
+        `bits_per_byte`."""
+        moved = model.to(self._parallel.device)
+        objective = moved if isinstance(moved, Ensemble) else Objective(moved, CrossEntropy()).eval()
         return self._evaluation.run(objective, objective, self._parallel)
 
     def loss(self, model: Any) -> float:

@@ -1,0 +1,84 @@
+"""What the laboratories share: sets of made-up tokens, runs that go on where they were stopped, figures that are kept."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from curate.files import committed_folder, read_json, write_json
+from curate.train.token_files import TokenFile, write_manifest
+from curate.train.token_set import TOKENS
+
+
+def write_set(folder: Path, by_source: Mapping[str, Sequence[Any]], vocabulary: int) -> Path:
+    """A tokenised set of documents by source, unless it is there: each ids, (ids, mask), or (ids, None, scores)."""
+    if folder.exists():
+        return folder
+    documents = {
+        source: [made if isinstance(made, tuple) else (made,) for made in held] for source, held in by_source.items()
+    }
+    first = next(iter(documents.values()))[0]
+    masked, scored = len(first) > 1 and first[1] is not None, len(first) > 2
+    file = TokenFile(2, masked=masked, scored=scored)
+    for source, held in documents.items():
+        for number, made in enumerate(held):
+            file.add(
+                source, f"{source}-{number}", source, number, *(None if p is None else np.asarray(p) for p in made)
+            )
+    with committed_folder(folder) as place:
+        (place / TOKENS).mkdir()
+        facts = {"path": f"{TOKENS}/00000.arrow", **file.write(place / TOKENS / "00000.arrow")}
+        tokenizer = {"name": "numbers", "sha256": "0" * 64, "vocabulary": vocabulary}
+        write_manifest(place, [facts], tokenizer=tokenizer, width=2, masked=masked, scored=scored)
+    return folder
+
+
+def trained(settings: Mapping[str, Any]) -> Path:
+    """The last checkpoint of a run on the CPU, which goes on where it was stopped."""
+    from curate.train.loop import train
+    from curate.train.parallel import Parallel
+    from curate.train.settings import TrainSettings
+
+    chosen = TrainSettings.model_validate({"device": "cpu", **settings})
+    Path(chosen.output).mkdir(parents=True, exist_ok=True)
+    with Parallel(chosen) as parallel:
+        return train(chosen, parallel)
+
+
+def held_out(checkpoint: Path) -> dict[str, float]:
+    """Losses by source at the end of a run."""
+    from curate.train.checkpoint import state_of
+
+    return {name: entry["loss"] for name, entry in state_of(checkpoint)["held_out"].items()}
+
+
+def kept(path: Path, make: Callable[[], Any]) -> Any:
+    """The figures in a file of JSON, made unless they are there."""
+    found = read_json(path)
+    if found is None:
+        found = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, found)
+    return found
+
+
+def one_thread() -> None:
+    """Compute on one core alone, and keep bars from between the lines."""
+    import torch
+    from transformers.utils import logging
+
+    from benchmarks.common import pin_to_one_core
+
+    pin_to_one_core()
+    torch.set_num_threads(1)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """Mean and standard deviation."""
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{deviation}"
