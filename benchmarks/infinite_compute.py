@@ -11,6 +11,7 @@ The last line is the standard recipe's loss over the best.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,12 @@ from curate.train.power_law import fit
 from curate.train.tuning import coordinate_descent
 
 SEQUENCES = 96
-GRID = {"lr": [3e-4, 1e-3, 3e-3], "epochs": [17, 33, 67], "decay": [0.0, 0.1, 0.3, 1.0, 3.0, 10.0]}
-STANDARD = {"lr": 1e-3, "epochs": 67, "decay": 0.1}
+GRID: dict[str, list[Any]] = {
+    "lr": [3e-4, 1e-3, 3e-3],
+    "epochs": [17, 33, 67],
+    "decay": [0.0, 0.1, 0.3, 1.0, 3.0, 10.0],
+}
+STANDARD: dict[str, Any] = {"lr": 1e-3, "epochs": 67, "decay": 0.1}
 
 
 class Lab:
@@ -96,10 +101,11 @@ def main() -> None:
     one_thread()
     members = 2 if chosen.quick else chosen.members
     lab = Lab(chosen.output / ("quick" if chosen.quick else "full"), 4 if chosen.quick else 1)
-    grid = {**GRID, "lr": [1e-3], "epochs": [67], "decay": [0.1, 1.0, 3.0]} if chosen.quick else GRID
+    quick: dict[str, list[Any]] = {"lr": [1e-3], "epochs": [67], "decay": [0.1, 1.0, 3.0]}
+    grid = quick if chosen.quick else GRID
     tuned, tried = coordinate_descent(grid, STANDARD, lambda setting: lab.run(setting, 0)[1])
     half = {**tuned, "epochs": min(67, 2 * tuned["epochs"]), "decay": tuned["decay"] / 2}
-    print(f"{len(tried)} settings tried by coordinate descent, of {np.prod([len(v) for v in grid.values()])}")
+    print(f"{len(tried)} settings tried by coordinate descent, of {math.prod(len(values) for values in grid.values())}")
     for values, loss in sorted(tried.items(), key=lambda item: item[1])[:5]:
         print(f"  {loss:.3f}  {dict(zip(grid, values, strict=True))}")
     print(f"\n{'recipe':34} {'single':>15} {'probabilities':>14} {'logits':>10}   k to infinity")
@@ -112,8 +118,8 @@ def main() -> None:
     teachers = [str(lab.run(tuned, seed)[0]) for seed in range(members)]
     plain = {**tuned, "decay": STANDARD["decay"]}
     for name, given in (("student of all, decay 0.1", teachers), ("student of one, decay 0.1", teachers[:1])):
-        loss = {"kind": "distill", "teachers": given, "weight": 0.5}
-        losses = [lab.run(plain, 100 + seed, loss, f"distil{len(given)}-")[1] for seed in range(min(3, members))]
+        teach = {"kind": "distill", "teachers": given, "weight": 0.5}
+        losses = [lab.run(plain, 100 + seed, teach, f"distil{len(given)}-")[1] for seed in range(min(3, members))]
         print(f"{name:34} {spread(losses):>15}")
     best = min(min(found["probabilities"] + found["logits"]) for found in rows.values())
     print(f"ratio: {np.mean(rows['standard']['single']) / best:.3f}")

@@ -82,7 +82,7 @@ def tweets() -> tuple[list[Tweet], list[Tweet], list[Tweet], list[tuple[str, str
     return [mixed[i] for i in rng.permutation(len(mixed))], clean[:HELD_OUT], toxic[:HELD_OUT], rest
 
 
-def _rows(name: str) -> list[dict[str, Any]]:
+def _rows(name: str) -> list[Any]:
     with gzip.open(shared_file(name), "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
@@ -99,11 +99,11 @@ class Lab:
         self.train, self._clean, toxic, rest = tweets()
         if not (folder / "tokenizer").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            lines = "".join(json.dumps({"text": tweet.text}) + "\n" for tweet in self.train)
-            (folder / "train.jsonl").write_text(lines)
+            written = "".join(json.dumps({"text": tweet.text}) + "\n" for tweet in self.train)
+            (folder / "train.jsonl").write_text(written)
             train_tokenizer([str(folder / "train.jsonl")], folder / "tokenizer", vocabulary=VOCABULARY, special=SPECIAL)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-        self.start, self.good, self.bad = self.tokenizer.convert_tokens_to_ids(SPECIAL)
+        self.start, self.good, self.bad = (int(self.tokenizer.get_vocab()[token]) for token in SPECIAL)
         self.eos = self.tokenizer.eos_token_id
         with tempfile.TemporaryDirectory() as place:
             lines = [(label, " ".join(text.lower().split())) for label, text in rest]

@@ -26,9 +26,9 @@ def write_set(folder: Path, by_source: Mapping[str, Sequence[Any]], vocabulary: 
     file = TokenFile(2, masked=masked, scored=scored)
     for source, held in documents.items():
         for number, made in enumerate(held):
-            file.add(
-                source, f"{source}-{number}", source, number, *(None if p is None else np.asarray(p) for p in made)
-            )
+            ids, mask, scores = (*(None if part is None else np.asarray(part) for part in made), None, None)[:3]
+            assert ids is not None
+            file.add(source, f"{source}-{number}", source, number, ids, mask, scores)
     with committed_folder(folder) as place:
         (place / TOKENS).mkdir()
         facts = {"path": f"{TOKENS}/00000.arrow", **file.write(place / TOKENS / "00000.arrow")}

@@ -28,7 +28,7 @@ class HeldOut:
         """Of a model or an Ensemble: source (and `all`) -> `loss` in nats a token, `tokens`, and where bytes are known
         `bits_per_byte`."""
         moved = model.to(self._parallel.device)
-        objective = moved if isinstance(moved, Ensemble) else Objective(moved, CrossEntropy()).eval()
+        objective: Any = moved if isinstance(moved, Ensemble) else Objective(moved, CrossEntropy()).eval()
         return self._evaluation.run(objective, objective, self._parallel)
 
     def loss(self, model: Any) -> float:

@@ -33,7 +33,7 @@ class PowerLaw:
 
     def needed(self, loss: float) -> float | None:
         """The x at which the loss is reached, if it is."""
-        return (self.a / (loss - self.c)) ** (1 / self.b) if loss > self.c and self.a else None
+        return float((self.a / (loss - self.c)) ** (1 / self.b)) if loss > self.c and self.a else None
 
     def formula(self) -> str:
         """For people."""
