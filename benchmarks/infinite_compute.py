@@ -1,6 +1,6 @@
 """Few data, much compute: weight decay, epochs, ensembles and distillation on 96 sequences.
 
-    python -m benchmarks.infinite_compute [--quick] [--members 5] [--output out/infinite-compute]
+    python -m benchmarks.infinite_compute [--quick] [--members 3] [--output out/infinite-compute]
 
 The recipe of "Pre-training under infinite compute" (Kim et al. 2025, arXiv 2509.14786) in a laboratory: 96 walks of 32 tokens over
 a Markov chain of 64 states, a Llama of 0.45M parameters, batches of 32. Coordinate descent over rate, epochs and weight decay
@@ -95,7 +95,7 @@ def show(name: str, found: dict[str, Any]) -> None:
 def main() -> None:
     """Run what is not there yet, and print the table."""
     options = parser(__doc__)
-    options.add_argument("--members", type=int, default=5)
+    options.add_argument("--members", type=int, default=3)
     options.add_argument("--output", type=Path, default=Path("out/infinite-compute"))
     chosen = options.parse_args()
     one_thread()
