@@ -275,6 +275,7 @@ def tokenize(
         str, typer.Option(help="With --chat: auto, tokenizer, chatml, plain, or a file of a Jinja template.")
     ] = "auto",
     answers: Annotated[str, typer.Option(help="With --chat: all or last.")] = "all",
+    prompts: Annotated[str, typer.Option(help="With --chat: kept, or empty for response tuning.")] = "kept",
     held_out: Annotated[
         str, typer.Option("--held-out", metavar="P%", help="Keep a share of the documents apart, in DIR/held_out.")
     ] = "0%",
@@ -288,7 +289,7 @@ def tokenize(
 
     tokenize_shards(
         shards, output, tokenizer=tokenizer, by=by, text=text, eos=eos, chat=chat, template=template, answers=answers,
-        held_out=held_out, scores=scores, workers=workers,
+        prompts=prompts, held_out=held_out, scores=scores, workers=workers,
     )  # fmt: skip
 
 

@@ -125,6 +125,9 @@ class TokensOutput(_Strict):
         "auto", description="with chat: auto, tokenizer, chatml, plain, or a file of a Jinja template"
     )
     answers: Literal["all", "last"] = Field("all", description="with chat: which answers the loss is of")
+    prompts: Literal["kept", "empty"] = Field(
+        "kept", description="with chat: `empty` leaves out what users say, turns stay (response tuning)"
+    )
 
 
 class Output(_Strict):

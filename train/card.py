@@ -34,7 +34,7 @@ def model_card(settings: TrainSettings, state: Mapping[str, Any], sets: Sequence
         f"{'Trained from ' + base if base else 'A model of the shape ' + str(settings.model.preset)}, "
         f"{state['step']:,} of {settings.steps:,} steps of {settings.rows} rows of {settings.context} tokens: "
         f"{total['placed']:,} tokens, seed {settings.seed}.",
-        "", "## Data", "", "Tokenised sets by the hash of their content:", "", *data, "",
+        *_recipe(settings), "", "## Data", "", "Tokenised sets by the hash of their content:", "", *data, "",
         "| source | documents | tokens | epochs |", "|---|---|---|---|", *rows, "",
         f"Cut off: {total['cropped']:,} tokens; dropped: {total['dropped']:,}; padding: {total['padded']:,}; the first token "
         f"of each of {total['never_predicted']:,} pieces was never predicted. Weights changed {max(0, len(weights) - 1)} times.",
@@ -50,6 +50,25 @@ def model_card(settings: TrainSettings, state: Mapping[str, Any], sets: Sequence
         lines += held_out
     versions = ", ".join(f"{name} {version}" for name, version in state["versions"].items())
     return "\n".join([*lines, "", f"Made with {versions}.", ""])
+
+
+def _recipe(settings: TrainSettings) -> list[str]:
+    """How it was trained, where that is not maximum likelihood of everything."""
+    lines = []
+    if settings.loss != {"kind": "cross_entropy"}:
+        lines.append(f"Objective: {_named(settings.loss)}.")
+    if settings.train_only != {"kind": "all"}:
+        lines.append(f"Trained parameters: {_named(settings.train_only)}.")
+    if settings.adapter:
+        lines.append(f"Adapters: {settings.adapter.kind}, rank {settings.adapter.rank}.")
+    if settings.ewc:
+        lines.append(f"Elastic weight consolidation on {settings.ewc.data}, weight {settings.ewc.weight:g}.")
+    return ["", *lines] if lines else []
+
+
+def _named(settings: Mapping[str, Any]) -> str:
+    rest = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "kind")
+    return f"`{settings['kind']}`" + (f" ({rest})" if rest else "")
 
 
 def _run(run: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from curate.train.encoding import HuggingFace, joined
 from curate.train.text_tokenizer import TextTokenizer, end_of, need
 
 Answers = Literal["all", "last"]
+Prompts = Literal["kept", "empty"]
 START, END = "<|im_start|>", "<|im_end|>"
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% if message['role'] == 'assistant' %}"
@@ -51,10 +52,12 @@ SPECIAL, NO_ANSWER, REFUSED, NOT_PROVED = (
 @dataclass(frozen=True)
 class ChatSettings:
     """`template`: `auto` (the tokenizer's own, else chatml if it has its tokens, else plain), `chatml`, `plain`, `tokenizer`,
-    or a Jinja template; `answers`: whether the loss is of all answers or of the last."""
+    or a Jinja template; `answers`: whether the loss is of all answers or of the last; `prompts`: what users say is `kept`, or
+    each of their turns is left `empty` (response tuning: Hewitt et al. 2024, arXiv 2409.14254)."""
 
     template: str = "auto"
     answers: Answers = "all"
+    prompts: Prompts = "kept"
 
 
 class Rendered(NamedTuple):
@@ -82,12 +85,14 @@ class Chat:
     @property
     def fingerprint(self) -> str:
         """What names all that decides ids and masks."""
-        return digest([self.jinja, self.settings.answers, self._tokens])
+        prompts = ["empty"] if self.settings.prompts == "empty" else []
+        return digest([self.jinja, self.settings.answers, self._tokens, *prompts])
 
     def facts(self) -> dict[str, Any]:
         """What the manifest says of the rendering."""
         proof = "generation blocks" if self._marked else "prefixes"
-        return {"template": self.kind, "answers": self.settings.answers, "mask": proof}
+        prompts = {"prompts": "empty"} if self.settings.prompts == "empty" else {}
+        return {"template": self.kind, "answers": self.settings.answers, "mask": proof, **prompts}
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> Rendered | str:
         """Ids and mask of a conversation of `{role, content}`, or the reason why it is left out."""
@@ -97,6 +102,8 @@ class Chat:
             if any(token in message["content"] for token in self._special):
                 # typed into a message, it would end turns that go on
                 return SPECIAL
+        if self.settings.prompts == "empty":
+            messages = [{**m, "content": "" if m["role"] == "user" else m["content"]} for m in messages]
         try:
             text, spans = self._spans(messages)
         except _NotProved:

@@ -11,7 +11,7 @@ from pathlib import Path
 from curate.errors import ConfigError, Problem
 from curate.files import read_json
 from curate.settings import TokenizerTraining, TokensOutput, parse_share
-from curate.train.chat import Answers, Chat, ChatSettings
+from curate.train.chat import Answers, Chat, ChatSettings, Prompts
 from curate.train.text_tokenizer import end_of, load_tokenizer, need
 from curate.train.token_set import HELD_OUT, TOKENIZER, TOKENS, TokenSet
 from curate.train.tokenising import TokenizeSettings, tokenize
@@ -29,14 +29,22 @@ def tokenize_shards(
     chat: bool,
     template: str,
     answers: str,
+    prompts: str,
     held_out: str,
     scores: str | None,
     workers: int | None,
 ) -> None:
     """`curate tokenize`. Raises ConfigError."""
     problems = []
-    if not chat and (template, answers) != ("auto", "all"):
-        problems.append(Problem("--template" if template != "auto" else "--answers", "is for --chat"))
+    for option, value, default in (
+        ("--template", template, "auto"),
+        ("--answers", answers, "all"),
+        ("--prompts", prompts, "kept"),
+    ):
+        if not chat and value != default:
+            problems.append(Problem(option, "is for --chat"))
+    if prompts not in ("kept", "empty"):
+        problems.append(Problem("--prompts", f"kept or empty, got {prompts}"))
     if answers not in ("all", "last"):
         problems.append(Problem("--answers", f"all or last, got {answers}"))
     share = 0.0
@@ -50,7 +58,8 @@ def tokenize_shards(
         raise ConfigError(problems)
     template = _template(template, Path())
     chosen: Answers = "last" if answers == "last" else "all"
-    rendering = ChatSettings(template, chosen) if chat else None
+    turns: Prompts = "empty" if prompts == "empty" else "kept"
+    rendering = ChatSettings(template, chosen, turns) if chat else None
     settings = TokenizeSettings(tokenizer, eos, by, text, rendering, share, scores=scores)
     count = workers or len(os.sched_getaffinity(0))
     found = tokenize(shards, output, settings, workers=count, note=lambda line: print(line, file=sys.stderr))
@@ -75,7 +84,7 @@ def tokens_settings(output: TokensOutput, folder: Path, tokenizer_name: str) -> 
     """`output.tokens` of a pipeline file in `folder`, with a tokenizer that is there. Raises ConfigError, MissingAsset."""
     name = str(folder / tokenizer_name) if (folder / tokenizer_name).exists() else tokenizer_name
     tokenizer = load_tokenizer(name, where="output.tokens.tokenizer", eos=output.eos)
-    chat = ChatSettings(_template(output.template, folder), output.answers) if output.chat else None
+    chat = ChatSettings(_template(output.template, folder), output.answers, output.prompts) if output.chat else None
     if chat:
         Chat(tokenizer, chat)
     else:

@@ -135,3 +135,15 @@ def test_the_template_is_the_tokenizers_own_then_chatml_then_plain(tmp_path: Pat
     none = load_tokenizer(str(saved_tokenizer(tmp_path / "none", special=("<x>",))))
     with pytest.raises(ConfigError, match="does not say which token ends a text"):
         Chat(none, ChatSettings())
+
+
+def test_response_tuning_keeps_the_turns_and_leaves_out_what_users_say(tokenizer: TextTokenizer) -> None:
+    turns = [{"role": "user", "content": "two and two?"}, {"role": "assistant", "content": "Hi"}]
+    template = "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}{{ eos_token if m['role'] == 'assistant' else '\n' }}{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    found = Chat(tokenizer, ChatSettings(template, prompts="empty")).render(turns)
+    kept = Chat(tokenizer, ChatSettings(template)).render(turns)
+    assert isinstance(found, Rendered) and isinstance(kept, Rendered)
+    end = str(tokenizer.token(tokenizer.eos))
+    assert parts(tokenizer, found) == parts(tokenizer, kept) == [f"Hi{end}"]
+    whole = found._replace(mask=np.ones_like(found.mask))
+    assert parts(tokenizer, whole)[0].endswith(f"<|user|>\n\n<|assistant|>\nHi{end}")
