@@ -10,6 +10,7 @@ state is the position in the data, so a run that was stopped any number of times
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -20,35 +21,29 @@ from typing import Any
 import torch
 
 from curate.errors import ConfigError, InterruptedRun, Problem
-from curate.files import digest
 from curate.select.weights.weighting import Weighting
 from curate.train import checkpoint
 from curate.train.attention import check_leak, model_inputs
 from curate.train.batch import Batch
+from curate.train.beginning import Beginning, address
 from curate.train.card import model_card
 from curate.train.evaluate import Evaluation, open_evaluation
-from curate.train.ewc import Penalty, kept_fisher
-from curate.train.frozen import frozen_readers
+from curate.train.ewc import Penalty
 from curate.train.guard import Guard, check_finite, named_documents
 from curate.train.loader import Loader
 from curate.train.losses import Objective
 from curate.train.metrics import Metrics
 from curate.train.mixture import Mixture, make_method
-from curate.train.models import make_model, parameters, reload_model, with_adapter
-from curate.train.objectives.kinds import make_loss
+from curate.train.models import parameters
 from curate.train.objectives.token_loss import View
 from curate.train.optimizers import make_optimizers, rate, set_rate
 from curate.train.parallel import Parallel
 from curate.train.plan import PlanSettings
-from curate.train.policies.kinds import apply_policy, make_policy
 from curate.train.settings import TrainSettings
 from curate.train.skill_run import graph_of, learned_graph
 from curate.train.step_log import StepLog
 from curate.train.targets import targets_of, weight_of
 from curate.train.token_set import TOKENIZER, TokenSet
-
-# Batches that show CorDA what the data is like.
-CORDA_BATCHES = 8
 
 
 @dataclass
@@ -111,41 +106,14 @@ def train(settings: TrainSettings, parallel: Parallel) -> Path:
 
 def train_step(run: Run, batch: Batch) -> dict[str, Any]:
     """Forward, backward, and a step of the optimizers; what is to be said of it."""
-    settings, parallel = run.settings, run.parallel
+    settings = run.settings
     # dropout and the like see the same numbers in this step whatever came before
-    torch.manual_seed(address(settings.seed, "step", run.step, parallel.rank))
+    torch.manual_seed(address(settings.seed, "step", run.step, run.parallel.rank))
     run.log.add(run.step, batch.segments)
-    chosen = run.objective.loss
-    counted = torch.tensor(weight_of(batch, chosen), dtype=torch.float64, device=parallel.device)
-    trained = max(float(parallel.sum(counted)), 1e-9)
-    view = View(
-        settings.seed,
-        run.step,
-        settings.steps,
-        int(run.sets[0].manifest["tokenizer"]["vocabulary"]),
-        run.sets[0].manifest["tokenizer"].get("eos"),
-    )
-    parts = list(batch.micro_batches(settings.micro_rows))
-    total = torch.zeros((), dtype=torch.float64)
-    by_source = torch.zeros(len(run.loader.sources), 2, dtype=torch.float64)
-    for number, part in enumerate(parts):
-        with parallel.accumulating(run.wrapped, number == len(parts) - 1), parallel.computing():
-            targets = targets_of(part, chosen)
-            seen = replace(part, tokens=chosen.inputs(part.tokens, part, view))
-            inputs = model_inputs(run.objective.model, seen.torch(parallel.device))
-            loss, each = run.wrapped(inputs, *targets.torch(parallel.device))
-        # processes are averaged over; each token of the step counts the same, wherever it is computed
-        (loss * (parallel.world / trained)).backward()
-        each = each.double().cpu()
-        total += each.sum()
-        sources = torch.from_numpy(part.token_sources.ravel()[targets.places + 1])
-        counts = torch.ones_like(each) if targets.weights is None else torch.from_numpy(targets.weights).double()
-        by_source.index_add_(0, sources, torch.stack([each, counts], dim=1))
-    sums = parallel.sum(torch.cat([total[None], by_source.ravel()]).to(parallel.device)).cpu()
-    mean = float(sums[0]) / trained
+    mean, losses, trained = backward(run, batch)
     penalty = run.penalty.add() if run.penalty else 0.0
     norm = float(_clip(run))
-    if not (torch.isfinite(sums[0]) and torch.isfinite(torch.tensor(norm))):
+    if not (math.isfinite(mean) and math.isfinite(norm)):
         documents = run.loader.documents(batch)
         check_finite(run.step, "loss", mean, documents)
         check_finite(run.step, "gradient's norm", norm, documents)
@@ -159,12 +127,36 @@ def train_step(run: Run, batch: Batch) -> dict[str, Any]:
         if not (spike and settings.guard.skip):
             optimizer.step()
         optimizer.zero_grad()
-    pairs = sums[1:].reshape(-1, 2).tolist()
-    losses = {name: s / n for name, (s, n) in zip(run.loader.sources, pairs, strict=True) if n}
     return {
         "loss": mean, "grad_norm": norm, "lr": settings.optimizer.lr * share, "trained": round(trained), "losses": losses,
         **({"penalty": penalty} if run.penalty else {}),
     }  # fmt: skip
+
+
+def backward(run: Run, batch: Batch) -> tuple[float, dict[str, float], float]:
+    """Gradients of the step's loss: (its mean, the mean by source, what its tokens count), over all processes."""
+    parallel, loss, tokenizer = run.parallel, run.objective.loss, run.sets[0].manifest["tokenizer"]
+    view = View(run.settings.seed, run.step, run.settings.steps, int(tokenizer["vocabulary"]), tokenizer.get("eos"))
+    counted = torch.tensor(weight_of(batch, loss), dtype=torch.float64, device=parallel.device)
+    trained = max(float(parallel.sum(counted)), 1e-9)
+    parts = list(batch.micro_batches(run.settings.micro_rows))
+    # of each source the sum of its losses, and what its tokens count
+    sums = torch.zeros(len(run.loader.sources), 2, dtype=torch.float64)
+    for number, part in enumerate(parts):
+        with parallel.accumulating(run.wrapped, number == len(parts) - 1), parallel.computing():
+            targets = targets_of(part, loss)
+            seen = replace(part, tokens=loss.inputs(part.tokens, part, view))
+            inputs = model_inputs(run.objective.model, seen.torch(parallel.device))
+            total, each = run.wrapped(inputs, *targets.torch(parallel.device))
+        # processes are averaged over; each token of the step counts the same, wherever it is computed
+        (total * (parallel.world / trained)).backward()
+        each = each.double().cpu()
+        sources = torch.from_numpy(part.token_sources.ravel()[targets.places + 1])
+        counts = torch.ones_like(each) if targets.weights is None else torch.from_numpy(targets.weights).double()
+        sums.index_add_(0, sources, torch.stack([each, counts], dim=1))
+    pairs = parallel.sum(sums.to(parallel.device)).cpu().tolist()
+    losses = {name: s / n for name, (s, n) in zip(run.loader.sources, pairs, strict=True) if n}
+    return math.fsum(s for s, _ in pairs) / trained, losses, trained
 
 
 def _clip(run: Run) -> Any:
@@ -241,15 +233,11 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
     plan = PlanSettings(settings.context, settings.rows, settings.seed, settings.packing, settings.long)
     place: dict[str, Any] = {"rank": parallel.rank, "world": parallel.world, "vocabulary": vocabulary}
     loader = Loader(sets, state=state["loader"], **place) if state else Loader(sets, plan, **place)
-    model = _model(settings, sets, loader, vocabulary, found[-1] if found else None)
+    last = found[-1] if found else None
+    start = Beginning(settings, sets, vocabulary, parallel.device)
+    model = start.model(loader.settings, last)
     check_leak(model, vocabulary)
-    loss = make_loss(settings.loss)
-    shares = {} if settings.adapter else apply_policy(make_policy(settings.train_only), model)
-    begin = None if settings.adapter else lambda: _begin(settings, sets, vocabulary)
-    frozen = frozen_readers(loss, model, begin, attention=settings.model.attention, device=parallel.device)
-    objective = Objective(model, loss, frozen)
-    if state:
-        checkpoint.load_own(found[-1], objective)
+    objective, shares = start.objective(model, last)
     wrapped = parallel.wrap(objective, compiled=settings.compile)
     objective.train()
     optimizers = make_optimizers(objective, settings.optimizer, fused=parallel.device.type == "cuda", shares=shares)
@@ -263,34 +251,32 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
         evaluation = open_evaluation(
             options.data, documents=options.documents, context=settings.context, rows=settings.micro_rows
         )
-    metrics = None
-    if parallel.first:
-        trained, size = parameters(model)
-        flops = 6 * size + 12 * model.config.num_hidden_layers * model.config.hidden_size * settings.context
-        metrics = Metrics(output, settings, step, flops, parallel.device)
-        begun = (
-            "begins" if not state else f"goes on after step {step}" if step < settings.steps else "has all its steps"
-        )
-        data = sum(int(s.manifest["tokens"]) for s in sets)
-        wanted = settings.steps * settings.rows * settings.context
-        print(
-            f"{settings.name} {begun}: {size:,} parameters, {trained:,} trained; {data:,} tokens of data, "
-            f"{wanted:,} to train on ({wanted / max(data, 1):.2f} epochs); {parallel.world} x {parallel.device.type}"
-        )
+    metrics = _metrics(settings, parallel, model, sets, state) if parallel.first else None
     mixture = Mixture(_method(settings, parallel, sets), state["mixture"] if state else None)
-    penalty = None
-    if settings.ewc:
-        start = _begin(settings, sets, vocabulary).to(parallel.device)
-        apply_policy(make_policy(settings.train_only), start)
-        identity = [settings.model.model_dump(mode="json"), settings.train_only, settings.seed]
-        fisher = kept_fisher(settings.ewc, plan, output, start, identity)
-        penalty = Penalty(model, fisher, dict(start.named_parameters()), settings.ewc.weight)
+    penalty = start.penalty(model, plan, output)
     guard = Guard(**state["guard"]) if state else Guard()
     best = state["best"] if state else {}
     return Run(
         settings, parallel, loader, objective, wrapped, optimizers, guard, log, metrics, evaluation, sets, mixture, penalty, step, best,
         state["held_out"] if state else {},
     )  # fmt: skip
+
+
+def _metrics(
+    settings: TrainSettings, parallel: Parallel, model: Any, sets: list[TokenSet], state: dict[str, Any] | None
+) -> Metrics:
+    """Where reports go, and the first line of them."""
+    step = state["step"] if state else 0
+    trained, size = parameters(model)
+    flops = 6 * size + 12 * model.config.num_hidden_layers * model.config.hidden_size * settings.context
+    begun = "begins" if not state else f"goes on after step {step}" if step < settings.steps else "has all its steps"
+    data = sum(int(s.manifest["tokens"]) for s in sets)
+    wanted = settings.steps * settings.rows * settings.context
+    print(
+        f"{settings.name} {begun}: {size:,} parameters, {trained:,} trained; {data:,} tokens of data, "
+        f"{wanted:,} to train on ({wanted / max(data, 1):.2f} epochs); {parallel.world} x {parallel.device.type}"
+    )
+    return Metrics(Path(settings.output), settings, step, flops, parallel.device)
 
 
 def _method(settings: TrainSettings, parallel: Parallel, sets: list[TokenSet]) -> Weighting:
@@ -321,33 +307,6 @@ def _method(settings: TrainSettings, parallel: Parallel, sets: list[TokenSet]) -
     return make_method(given, tokens, set(targets))
 
 
-def _model(settings: TrainSettings, sets: list[TokenSet], loader: Loader, vocabulary: int, last: Path | None) -> Any:
-    """The model as the newest checkpoint has it, or as it begins."""
-    adapter = settings.adapter
-    if last and not adapter:
-        return reload_model(last / "model", False, attention=settings.model.attention)
-    model = _begin(settings, sets, vocabulary)
-    if not adapter:
-        return model
-    if last:
-        return reload_model(last / "model", True, base=model)
-
-    def show(given: Any) -> None:
-        shown = Loader(sets, loader.settings, threads=0)
-        with torch.no_grad():
-            for _ in range(CORDA_BATCHES):
-                given(**model_inputs(given, next(next(shown).micro_batches(settings.micro_rows))))
-
-    return with_adapter(model, adapter, address(settings.seed, "model"), show)
-
-
-def _begin(settings: TrainSettings, sets: list[TokenSet], vocabulary: int) -> Any:
-    """The model as the run begins with it, without adapters."""
-    eos = sets[0].manifest["tokenizer"].get("eos")
-    seed = address(settings.seed, "model")
-    return make_model(settings.model, vocabulary=vocabulary, context=settings.context, eos=eos, seed=seed)
-
-
 def _same_run(settings: TrainSettings, state: dict[str, Any], sets: list[TokenSet], last: Path) -> None:
     """Raises ConfigError where a checkpoint is of other settings or other data: going on would be neither run."""
     problems = []
@@ -362,11 +321,6 @@ def _same_run(settings: TrainSettings, state: dict[str, Any], sets: list[TokenSe
         problems.append(Problem("data", what, "choose another output, or begin anew with --force"))
     if problems:
         raise ConfigError(problems)
-
-
-def address(*parts: Any) -> int:
-    """A seed for what these parts name."""
-    return int(digest(list(parts))[:15], 16)
 
 
 def _versions() -> dict[str, str]:

@@ -52,9 +52,9 @@ def check_file(file: str, *, settings: Sequence[str], against: Sequence[str], as
 
 def make_subject(settings: TrainSettings, folder: Path, parallel: Any, against: Sequence[str] = ()) -> Subject:
     """Open the data, make the model that is tried, and read the first batches. Raises ConfigError, CurateError."""
+    from curate.train.beginning import address
     from curate.train.check.shrunk import SMALL, shrunk
     from curate.train.loader import Loader
-    from curate.train.loop import address
     from curate.train.models import make_model, model_config, parameters
     from curate.train.plan import PlanSettings
     from curate.train.token_set import TokenSet
