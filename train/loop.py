@@ -75,6 +75,8 @@ def train(settings: TrainSettings, parallel: Parallel) -> Path:
     output = Path(settings.output)
     begun, tokens = time.monotonic(), 0
     with _stopping() as stop:
+        if run.step == 0 and run.evaluation and settings.evaluate and settings.evaluate.before:
+            evaluate(run)
         while run.step < settings.steps:
             if run.mixture.due(run.step):
                 mix(run)
@@ -177,7 +179,7 @@ def evaluate(run: Run) -> None:
     if run.metrics:
         run.metrics.evaluation(run.step, found)
     loss = found.get("all", next(iter(found.values())))["loss"]
-    if not run.best or loss < run.best["loss"]:
+    if run.step and (not run.best or loss < run.best["loss"]):
         run.best = {"step": run.step, "loss": loss, "held_out": found}
 
 

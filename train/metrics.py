@@ -121,7 +121,7 @@ def _tracker(name: str, settings: TrainSettings, folder: Path) -> Any:
 def _is_before(entry: Mapping[str, Any], start: int) -> bool:
     """Whether a run that goes on at step `start` will not write this entry again; weights hold from their step on."""
     step: int = entry["step"]
-    return step < start or (step == start and "weights" not in entry)
+    return step < start or (step == start > 0 and "weights" not in entry)
 
 
 def _flat(entry: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

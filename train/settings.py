@@ -94,6 +94,7 @@ class EvaluateSettings(_Strict):
         [], description="test examples (files, folders, globs) that are scored by likelihood after the last step"
     )
     examples: Count = Field(500, description="of `tasks`: the first so many of each")
+    before: bool = Field(False, description="also before the first step; ends in a table of before and after")
     every: Count = Field(100, description="steps")
     documents: Count = Field(256, description="the first so many of each source")
 

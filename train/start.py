@@ -8,10 +8,11 @@ from pathlib import Path
 
 from curate.config import Overrides, Pipeline, is_pipeline, load, read_with_places
 from curate.errors import ConfigError, MissingAsset, Problem
-from curate.train.after import EVALUATION, score_tasks
+from curate.job import file_of
+from curate.train.after import EVALUATION, tell_evaluation
 from curate.train.checks import Where, data_problems, setting_problems
 from curate.train.settings import TrainSettings
-from curate.train.token_set import TOKENS
+from curate.train.token_set import MANIFEST, TOKENS
 
 INSTALL = "pip install 'curate[train]'"
 KEPT = ("checkpoints", "steps", "metrics.jsonl", "model", "graph", "ewc", EVALUATION)
@@ -26,9 +27,19 @@ def train_file(file: str, *, output: str | None, settings: Sequence[str], force:
 
 
 def read_training(file: str, *, output: str | None, settings: Sequence[str]) -> tuple[TrainSettings, Where]:
-    """The settings of a training file, or of `train:` in a pipeline file, and where they stand. Raises ConfigError."""
+    """The settings of a training file, or of `train:` in a pipeline file, and where they stand. Raises ConfigError.
+
+    A pipeline may be named by its output folder, as everywhere.
+    """
+    folder, file = (file, file_of(file)) if Path(file).is_dir() else (None, file)
     if is_pipeline(file):
-        pipeline = load(file, Overrides(settings=tuple(settings)))
+        pipeline = load(file, Overrides(output=folder, settings=tuple(settings)))
+        if pipeline.train and not (pipeline.folder_out / TOKENS / MANIFEST).exists():
+            what, hint = (
+                f"`{pipeline.folder_out}` has no tokens yet",
+                f"curate run {file}, and its --output if that is another",
+            )
+            raise ConfigError([Problem(pipeline.source.where(("output",)), what, hint)])
         chosen, where = training_of(pipeline), place_of(pipeline)
     else:
         made, source = read_with_places(TrainSettings, file, settings)
@@ -73,7 +84,7 @@ def train_run(settings: TrainSettings, where: Where, *, force: bool = False) -> 
         parallel.wait()
         last = train(settings, parallel)
         if parallel.first:
-            score_tasks(settings, folder)
+            tell_evaluation(settings, folder)
             print(
                 f"\ntrained {settings.steps:,} steps\n\n  model    {folder}/model    loads with transformers\n"
                 f"  metrics  {folder}/metrics.jsonl\n  state    {last}\n\n"
