@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from curate.errors import ConfigError, Problem
 from curate.train.attention import model_inputs
 from curate.train.losses import Objective
 from curate.train.parallel import Parallel
@@ -27,9 +28,22 @@ class Evaluation:
                 if number == documents:
                     break
                 self._documents.append((source, document))
+        self._check_tokens(data)
         # rows of one call are of like lengths, whatever the sources
         self._documents.sort(key=lambda pair: -min(len(pair[1].tokens), context))
         self._bytes = self._count_bytes(data)
+
+    def _check_tokens(self, data: TokenSet) -> None:
+        """Raises ConfigError where a source has no token to predict within the context: its loss would be that of nothing."""
+        some = {
+            source
+            for source, document in self._documents
+            if min(len(document.tokens), self._context) > 1
+            and (document.mask is None or document.mask[1 : self._context].any())
+        }
+        if nothing := sorted(set(data.sources) - some):
+            what = f"no token of {', '.join(nothing)} is learnt within {self._context} tokens"
+            raise ConfigError([Problem("evaluate.data", what, "raise `context` above the length of the prompts")])
 
     def _count_bytes(self, data: TokenSet) -> dict[str, int]:
         """The bytes that the predicted tokens spell, by source; none where the set has no tokenizer, or masks."""

@@ -14,8 +14,10 @@ pytest.importorskip("transformers")
 
 from corpora import documents, write_jsonl  # noqa: E402
 from tiny_llama import saved_llama  # noqa: E402
+from token_sets import make_set  # noqa: E402
 
 from curate.errors import ConfigError, ContaminationError, MissingAsset  # noqa: E402
+from curate.train.evaluate import open_evaluation  # noqa: E402
 from curate.train.evaluation.accuracy import choices, run_task  # noqa: E402
 from curate.train.evaluation.command import evaluate_model  # noqa: E402
 from curate.train.evaluation.generation import checks, prompts_of_texts, repetition, toxicity  # noqa: E402
@@ -171,6 +173,13 @@ def test_figures_on_tests_that_were_trained_on_are_an_error(
     assert found["generation"]["prompts"] == 2
     evaluate_model(str(tmp_path / "out"), data=None, limit="100%", as_json=False, **asked | {"generate": 0})  # type: ignore[arg-type]
     assert "in the data" in capsys.readouterr().out
+
+
+def test_a_loss_of_no_tokens_is_no_figure(tmp_path: Path) -> None:
+    held = make_set(tmp_path / "set", {"long": [400] * 4, "short": [20] * 4}, answers=0.1)
+    assert open_evaluation(str(held.folder), documents=2, context=400, rows=2)
+    with pytest.raises(ConfigError, match="no token of long is learnt within 64 tokens"):
+        open_evaluation(str(held.folder), documents=2, context=64, rows=2)
 
 
 def test_what_is_asked_for_must_be_there(llama: Path, tmp_path: Path) -> None:
