@@ -102,14 +102,12 @@ def _all(
         while i < hi:
             byte = data[i]
             if byte < 0x80:
-                if byte == _PIPE and spelling and FIRST <= letter < _DANDA_SCRIPTS:
-                    double = i + 1 < hi and data[i + 1] == _PIPE
-                    after = i + 1 + double
-                    if after == hi or data[after] <= 0x20:
-                        size = encode(np.int64(_DANDA + double), out, size)
-                        changed += 1
-                        i, before, last, letter = after, 0, 0, 0
-                        continue
+                pipes = _pipes(data, i, hi) if spelling and FIRST <= letter < _DANDA_SCRIPTS else 0
+                if pipes:
+                    size = encode(np.int64(_DANDA + pipes - 1), out, size)
+                    changed += 1
+                    i, before, last, letter = i + pipes, 0, 0, 0
+                    continue
                 out[size] = byte
                 size += 1
                 i += 1
@@ -122,11 +120,9 @@ def _all(
                 size, i, before, last, letter = size + 1, after, 0, 0, 0
                 continue
             i = after
-            for zero in zeros:
-                if zero <= code < zero + 10:
-                    code = 0x30 + code - zero
-                    changed += 1
-                    break
+            digit = _digit(code, zeros)
+            changed += digit != code
+            code = digit
             if spelling:
                 if FIRST <= last < LAST and FIRST <= code < LAST:
                     one = pairs[last - FIRST, code - FIRST]
@@ -159,6 +155,24 @@ def _all(
         bounds[text + 1] = size
         replaced[text] = changed
     return size
+
+
+@inlined
+def _pipes(data: Bytes, i: int, hi: int) -> int:
+    """How many | stand at `i` in place of a danda or a double one, behind which a word ends; 0 for none."""
+    if data[i] != _PIPE:
+        return 0
+    count = 1 + (i + 1 < hi and data[i + 1] == _PIPE)
+    return count if i + count == hi or data[i + count] <= 0x20 else 0
+
+
+@inlined
+def _digit(code: int, zeros: npt.NDArray[np.int64]) -> int:
+    """The ASCII digit for a digit that follows one of `zeros`; other code points as they are."""
+    for zero in zeros:
+        if zero <= code < zero + 10:
+            return 0x30 + code - zero
+    return code
 
 
 @inlined

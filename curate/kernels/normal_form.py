@@ -83,64 +83,50 @@ def kinds() -> npt.NDArray[np.uint8]:
     return table
 
 
+class Normal(NamedTuple):
+    """Room for the words of one text in normal form. Word w is `out[start[w]:stop[w]]`, a blank behind it."""
+
+    out: Bytes
+    scratch: Bytes
+    start: Counts
+    stop: Counts
+    line_words: Counts  # how many words stand before the end of each line
+    places: Table
+
+
+def normal_room(longest: int) -> Normal:
+    """Room for texts of at most so many bytes."""
+    out, scratch = np.empty((2, GROWTH * longest + 16), np.uint8)
+    start, stop = np.empty((2, longest // 2 + 3), np.int32)
+    return Normal(out, scratch, start, stop, np.empty(longest + 2, np.int32), np.zeros(257, np.int32))
+
+
 @loop
 def normal_words(
-    data: Bytes,
-    lo: int,
-    hi: int,
-    kind: npt.NDArray[np.uint8],
-    classes: Classes,
-    place: Table,
-    forms: Table,
-    order: npt.NDArray[np.uint8],
-    flags: npt.NDArray[np.uint8],
-    out: Bytes,
-    scratch: Bytes,
-    start: Counts,
-    stop: Counts,
-    line_words: Counts,
-    places: Table,
+    data: Bytes, lo: int, hi: int, kind: npt.NDArray[np.uint8], classes: Classes, known: Folding, normal: Normal
 ) -> int:
-    """Write the words of `data[lo:hi]` in normal form to `out`, a blank after each; how many there are.
-
-    Word w is `out[start[w]:stop[w]]`; `line_words[k]` is how many words stand before the end of line k. `out` and
-    `scratch` have `GROWTH` bytes for each of the text and 16 more, `places` 257 entries.
-    """
+    """Write the words of `data[lo:hi]` in normal form to `normal`; how many there are."""
     size, words, begin, lines = 0, 0, 0, 0
     last, messy = np.int64(0), False  # the class of the mark written last; whether marks of the word are in disorder
     i = lo
     while i < hi:
         run = word_end(data, i, hi)
-        while i < run:
-            # what is written behind the run is written over
-            eight = lower_eight(eight_bytes(data, i)) if i + 8 <= len(data) else _last_bytes(data, i)
-            for k in range(8):
-                out[size + k] = np.uint8(eight >> np.uint64(8 * k))
-            step = min(run - i, 8)
-            size += step
-            i += step
-            last = np.int64(0)
-        if i == hi:
-            break
+        if run > i:
+            size = _lower(data, i, run, normal.out, size)
+            i, last = run, np.int64(0)
+            continue
         found = kind[data[i]]
         if found == BLANK:
-            if messy:
-                _reorder(out, begin, size, order, scratch, places)
-                messy = False
-            if size > begin:
-                start[words], stop[words] = begin, size
-                words += 1
-                out[size] = 32
-                size += 1
-                begin = size
+            size, words = _end_word(known, normal, begin, size, words, messy)
+            begin, messy = size, False
             if data[i] == 10:
-                line_words[lines] = words
+                normal.line_words[lines] = words
                 lines += 1
             i += 1
         elif found == DROPPED:
             i += 1
         elif found == KEPT:
-            out[size] = data[i]
+            normal.out[size] = data[i]
             size += 1
             i += 1
             last = np.int64(0)
@@ -149,30 +135,43 @@ def normal_words(
             while i < hi and data[i] >= 0x80:
                 code, after = decode(data, i, hi)
                 if classes[code] & SPACE:
-                    if messy:
-                        _reorder(out, begin, size, order, scratch, places)
-                        messy = False
-                    if size > begin:
-                        start[words], stop[words] = begin, size
-                        words += 1
-                        out[size] = 32
-                        size += 1
-                        begin = size
-                elif code == _SIGMA and _is_final(data, lo, i, after, hi, kind, flags):
-                    size = encode(_FINAL_SIGMA, out, size)
+                    size, words = _end_word(known, normal, begin, size, words, messy)
+                    begin, messy = size, False
+                elif code == _SIGMA and _is_final(data, lo, i, after, hi, kind, known.flags):
+                    size = encode(_FINAL_SIGMA, normal.out, size)
                     last = np.int64(0)
                 else:
-                    size, last, disorder = _write(code, last, place, forms, order, out, size)
+                    size, last, disorder = _write(code, last, known, normal.out, size)
                     messy = messy | disorder
                 i = after
-    if messy:
-        _reorder(out, begin, size, order, scratch, places)
-    if size > begin:
-        start[words], stop[words] = begin, size
-        words += 1
-        out[size] = 32
-    line_words[lines] = words
+    size, words = _end_word(known, normal, begin, size, words, messy)
+    normal.line_words[lines] = words
     return words
+
+
+@inlined
+def _lower(data: Bytes, i: int, end: int, out: Bytes, size: int) -> int:
+    """Write the ASCII letters and digits `data[i:end]` in lower case; the new size. What is written behind is written over."""
+    while i < end:
+        eight = lower_eight(eight_bytes(data, i)) if i + 8 <= len(data) else _last_bytes(data, i)
+        for k in range(8):
+            out[size + k] = np.uint8(eight >> np.uint64(8 * k))
+        step = min(end - i, 8)
+        size += step
+        i += step
+    return size
+
+
+@inlined
+def _end_word(known: Folding, normal: Normal, begin: int, size: int, words: int, messy: bool) -> tuple[int, int]:
+    """The word written from `begin` on is done, if there is one: the new size and number of words."""
+    if size == begin:
+        return size, words
+    if messy:
+        _reorder(normal.out, begin, size, known.order, normal.scratch, normal.places)
+    normal.start[words], normal.stop[words] = begin, size
+    normal.out[size] = 32
+    return size + 1, words + 1
 
 
 @loop
@@ -185,14 +184,12 @@ def _last_bytes(data: Bytes, i: int) -> np.uint64:
 
 
 @inlined
-def _write(
-    code: int, last: int, place: Table, forms: Table, order: npt.NDArray[np.uint8], out: Bytes, size: int
-) -> tuple[int, int, bool]:
+def _write(code: int, last: int, known: Folding, out: Bytes, size: int) -> tuple[int, int, bool]:
     """Write the normal form of a code point; the new size, the class of what is last, whether marks are in disorder.
 
     `last` is the class of the code point before.
     """
-    at = place[code]
+    at, forms, order = known.place[code], known.forms, known.order
     if at == 0:
         mark = np.int64(order[code])
         return encode(code, out, size), mark, (mark > 0) & (mark < last)

@@ -19,7 +19,7 @@ from curate.kernels.entropy import Logarithms, entropy, logarithms
 from curate.kernels.grams import extend, first_of, start_grams, sum_characters
 from curate.kernels.groups import GOLDEN, Counts, Hashes, Places, alike_text, hash_range, power_of_two
 from curate.kernels.lines import ellipses
-from curate.kernels.normal_form import GROWTH, TITLE, Table, folding, kinds, normal_words
+from curate.kernels.normal_form import TITLE, Folding, Normal, folding, kinds, normal_room, normal_words
 from curate.kernels.redpajama_lines import Lines, Signals, line_signals
 from curate.kernels.unicode import LOWER, SPACE, UPPER, decode, tables
 from curate.kernels.word_set import hash_set, is_in, word_hash
@@ -116,98 +116,105 @@ def redpajama_signals(
         np.zeros(texts + 1, np.int32), *(np.zeros(lines, np.int32) for _ in range(3)),
         *(np.zeros(lines, np.bool_) for _ in range(2)), *(np.zeros(lines, np.float32) for _ in range(2)),
     )  # fmt: skip
-    room = longest // 2 + 3  # words, each with a blank behind it
-    slots = power_of_two(2 * room)
-    classes, word, _ = tables()
-    count = _all(
-        data, offsets, classes, word, _bytes(), kinds(), *folding(), stop_words, *flagged, logarithms(),
-        np.empty(GROWTH * longest + 16, np.uint8), np.empty(GROWTH * longest + 16, np.uint8),
-        np.empty(room, np.int32), np.empty(room, np.int32), np.empty(longest + 2, np.int32), np.zeros(257, np.int32),
-        np.empty((8, room), np.uint32), np.empty((2, room), np.uint64), np.empty(slots, np.uint64),
-        np.empty(slots, np.uint32), np.zeros(5, np.int64), per_line, np.uint64(word_hash(b"javascript")), *table, signals,
-    )  # fmt: skip
+    known = Known(*tables()[:2], _bytes(), kinds(), folding(), stop_words, flagged, logarithms())
+    javascript = np.uint64(word_hash(b"javascript"))
+    count = _all(data, offsets, known, normal_room(longest), _room(longest), per_line, javascript, table, signals)
     return signals, Lines(table.first, *(column[:count] for column in table[1:]))
+
+
+class Known(NamedTuple):
+    """What is known of characters and words."""
+
+    classes: Classes
+    word: npt.NDArray[np.uint8]
+    bits: Bits
+    kind: npt.NDArray[np.uint8]
+    folding: Folding
+    stop_words: Hashes
+    flagged: Phrases
+    logarithms: Logarithms
+
+
+class Room(NamedTuple):
+    """Room for what is found of the words of one text; see `groups.alike_text` and `grams` for most of it."""
+
+    leader: Places
+    count: Places
+    alive: Places
+    gram: Places
+    times: Places
+    next_times: Places
+    chars: Places
+    leaders: Places
+    hashes: Hashes
+    by_leader: Hashes
+    keys: Hashes
+    ids: Places
+    counted: npt.NDArray[np.int64]
+
+
+def _room(longest: int) -> Room:
+    words = longest // 2 + 3  # each with a blank behind it
+    slots = power_of_two(2 * words)
+    return Room(
+        *np.empty((8, words), np.uint32), *np.empty((2, words), np.uint64), np.empty(slots, np.uint64),
+        np.empty(slots, np.uint32), np.zeros(5, np.int64),
+    )  # fmt: skip
 
 
 @loop
 def _all(
     data: Bytes,
     offsets: Offsets,
-    classes: Classes,
-    word: npt.NDArray[np.uint8],
-    bits: Bits,
-    kind: npt.NDArray[np.uint8],
-    place: Table,
-    forms: Table,
-    order: npt.NDArray[np.uint8],
-    flags: npt.NDArray[np.uint8],
-    stop_words: Hashes,
-    flagged_words: Hashes,
-    heads: Hashes,
-    longer: Hashes,
-    lengths: npt.NDArray[np.int64],
-    logs: Logarithms,
-    out: Bytes,
-    scratch: Bytes,
-    start: Counts,
-    stop: Counts,
-    line_words: Counts,
-    places: Table,
-    rooms: npt.NDArray[np.uint32],
-    codes: npt.NDArray[np.uint64],
-    keys: Hashes,
-    ids: Places,
-    counted: npt.NDArray[np.int64],
+    known: Known,
+    normal: Normal,
+    room: Room,
     per_line: bool,
     javascript: np.uint64,
-    line_first: npt.NDArray[np.int32],
-    line_end: Counts,
-    num_words: Counts,
-    javascript_counts: Counts,
-    terminal: npt.NDArray[np.bool_],
-    bullet: npt.NDArray[np.bool_],
-    numerical: npt.NDArray[np.float32],
-    uppercase: npt.NDArray[np.float32],
+    table: Lines,
     signals: Signals,
 ) -> int:
-    """All signals of all texts; how many lines they have. The eight `rooms` hold what is known of words."""
-    leader, count, alive, gram, times, next_times = rooms[0], rooms[1], rooms[2], rooms[3], rooms[4], rooms[5]
-    chars, leaders, hashes, gram_hashes = rooms[6], rooms[7], codes[0], codes[1]
+    """All signals of all texts; how many lines they have."""
     lines = 0
     for text in range(len(offsets) - 1):
         lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
         row = signals[text]
-        _raw(data, lo, hi, classes, word, bits, flags, stop_words, counted, row)
-        words = normal_words(
-            data, lo, hi, kind, classes, place, forms, order, flags, out, scratch, start, stop, line_words, places
-        )
-        size, own = np.uint64(words), row[_NORMAL_AT:_GRAMS_AT]
-        own[0] = words
+        _raw(data, lo, hi, known, room.counted, row)
+        words = normal_words(data, lo, hi, known.kind, known.classes, known.folding, normal)
+        row[_NORMAL_AT] = words
         script = -1
         if words:
             ascii_only = np.int64(row[0]) == hi - lo
-            different = alike_text(out, start, stop, _0, size, keys, ids, hashes, leaders, leader, count)
-            sum_characters(out, start, stop, _0, size, ascii_only, chars)
-            own[1] = chars[size] / words
-            own[2] = np.int64(different) / words
-            for d in range(different):
-                times[d] = count[leaders[d]]
-            own[3] = entropy(times, np.int64(different), words, logs)
-            script = _leader_of(javascript, different, hashes, leaders)
-            found = _lorem_ipsum(out, start, stop, different, leaders, leader, size)
-            if found:
-                # the words and the blanks between them
-                own[4] = found / (np.int64(chars[size]) + words - 1)
-            own[5] = _flagged(
-                different, hashes, leaders, count, leader, size, flagged_words, heads, longer, lengths, gram_hashes
-            )
-            _grams(leader, count, size, alive, gram, times, next_times, chars, keys, ids, row[_GRAMS_AT:_LINES_AT])
+            different = _words(words, ascii_only, known, normal, room, row[_NORMAL_AT:_GRAMS_AT])
+            script = _leader_of(javascript, different, room.hashes, room.leaders)
+            _grams(np.uint64(words), room, row[_GRAMS_AT:_LINES_AT])
         lines = line_signals(
-            data, lo, hi, classes, out, start, stop, line_words, leader, script, flags, lines, per_line, line_end,
-            num_words, javascript_counts, terminal, bullet, numerical, uppercase, row[_LINES_AT:],
+            data, lo, hi, known.classes, normal, room.leader, script, known.folding.flags, lines, per_line, table,
+            row[_LINES_AT:],
         )  # fmt: skip
-        line_first[text + 1] = lines if per_line else 0
+        table.first[text + 1] = lines if per_line else 0
     return lines if per_line else 0
+
+
+@loop
+def _words(words: int, ascii_only: bool, known: Known, normal: Normal, room: Room, row: Signals) -> np.uint64:
+    """The signals `NORMAL` of a text of so many words, one at least; how many of them are different."""
+    size, start, stop = np.uint64(words), normal.start, normal.stop
+    different = alike_text(
+        normal.out, start, stop, _0, size, room.keys, room.ids, room.hashes, room.leaders, room.leader, room.count
+    )
+    sum_characters(normal.out, start, stop, _0, size, ascii_only, room.chars)
+    row[1] = room.chars[size] / words
+    row[2] = np.int64(different) / words
+    for d in range(different):
+        room.times[d] = room.count[room.leaders[d]]
+    row[3] = entropy(room.times, np.int64(different), words, known.logarithms)
+    found = _lorem_ipsum(normal.out, start, stop, different, room.leaders, room.leader, size)
+    if found:
+        # the words and the blanks between them
+        row[4] = found / (np.int64(room.chars[size]) + words - 1)
+    row[5] = _flagged(different, size, known.flagged, room)
+    return different
 
 
 @loop
@@ -231,19 +238,27 @@ def _count_bytes(data: Bytes, lo: np.uint64, hi: np.uint64, counted: npt.NDArray
 
 
 @inlined
-def _wide_bits(code: int, classes: Classes, word: npt.NDArray[np.uint8], flags: npt.NDArray[np.uint8]) -> int:
-    """What a character beyond ASCII is."""
-    classed = np.int64(classes[code])
+def _character(data: Bytes, i: np.uint64, hi: int, known: Known) -> tuple[int, np.uint64]:
+    """What the character at byte i is, and where the next one begins."""
+    found = np.int64(known.bits[data[i]])
+    return (found, i + _1) if found != _WIDE else _wide_character(data, i, hi, known)
+
+
+@inlined
+def _wide_character(data: Bytes, i: np.uint64, hi: int, known: Known) -> tuple[int, np.uint64]:
+    """What the character beyond ASCII at byte i is, and where the next one begins."""
+    code, after = decode(data, np.int64(i), hi)
+    classed = np.int64(known.classes[code])
     if classed & SPACE:
-        return _BLANK
-    found = _OTHER if word[code] else _MARK
+        return _BLANK, np.uint64(after)
+    found = _OTHER if known.word[code] else _MARK
     if classed & UPPER:
         found |= _WIDE_UPPER
     if classed & LOWER:
         found |= _WIDE_LOWER
-    if flags[code] & TITLE:
+    if known.folding.flags[code] & TITLE:
         found |= _WIDE_TITLE
-    return found
+    return found, np.uint64(after)
 
 
 @loop
@@ -251,11 +266,7 @@ def _raw(
     data: Bytes,
     lo: int,
     hi: int,
-    classes: Classes,
-    word: npt.NDArray[np.uint8],
-    bits: Bits,
-    flags: npt.NDArray[np.uint8],
-    stop_words: Hashes,
+    known: Known,
     counted: npt.NDArray[np.int64],
     row: Signals,
 ) -> None:
@@ -276,25 +287,14 @@ def _raw(
     open_sentence = True
     i, end = np.uint64(lo), np.uint64(hi)
     while i < end:
-        found = np.int64(bits[data[i]])
+        found, after = _character(data, i, hi, known)
         if found == _BLANK:
-            i += _1
+            i = after
             continue
-        after = i + _1
-        if found == _WIDE:
-            code, behind = decode(data, np.int64(i), hi)
-            found, after = _wide_bits(code, classes, word, flags), np.uint64(behind)
-            if found == _BLANK:
-                i = after
-                continue
         is_word, begin, seen = found & _WORD != 0, i, found
         i = after
         while i < end:
-            found = np.int64(bits[data[i]])
-            after = i + _1
-            if found == _WIDE:
-                code, behind = decode(data, np.int64(i), hi)
-                found, after = _wide_bits(code, classes, word, flags), np.uint64(behind)
+            found, after = _character(data, i, hi, known)
             if found == _BLANK or (found & _WORD != 0) != is_word:
                 break
             seen |= found
@@ -306,7 +306,7 @@ def _raw(
         if is_word:
             sentences += open_sentence
             open_sentence = False
-            stops += is_in(stop_words, hash_range(data, np.int64(begin), np.int64(i)))
+            stops += is_in(known.stop_words, hash_range(data, np.int64(begin), np.int64(i)))
         else:
             open_sentence = open_sentence | (seen & _STOP != 0)
     row[0] = counted[0]
@@ -362,64 +362,43 @@ def _lorem_ipsum(
 
 
 @loop
-def _flagged(
-    different: np.uint64,
-    hashes: Hashes,
-    leaders: Places,
-    count: Places,
-    leader: Places,
-    size: np.uint64,
-    words: Hashes,
-    heads: Hashes,
-    longer: Hashes,
-    lengths: npt.NDArray[np.int64],
-    by_leader: Hashes,
-) -> int:
+def _flagged(different: np.uint64, size: np.uint64, flagged: Phrases, room: Room) -> int:
     """How many runs of words are flagged, also such as overlap."""
-    found, headed = 0, False
+    found, headed, leader, by_leader = 0, False, room.leader, room.by_leader
     for d in range(different):
-        found += np.int64(count[leaders[d]]) if is_in(words, hashes[d]) else 0
-        headed = headed or is_in(heads, hashes[d])
-        by_leader[leaders[d]] = hashes[d]
+        value = room.hashes[d]
+        found += np.int64(room.count[room.leaders[d]]) if is_in(flagged.words, value) else 0
+        headed = headed or is_in(flagged.heads, value)
+        by_leader[room.leaders[d]] = value
     if not headed:
         return found
     for k in range(size):
-        if not is_in(heads, by_leader[leader[k]]):
+        if not is_in(flagged.heads, by_leader[leader[k]]):
             continue
-        for n in lengths:
+        for n in flagged.lengths:
             length = np.uint64(n)
             if k + length > size:
                 break
             value = by_leader[leader[k]]
             for j in range(_1, length):
                 value = _joined(value, by_leader[leader[k + j]])
-            found += is_in(longer, value)
+            found += is_in(flagged.longer, value)
     return found
 
 
 @loop
-def _grams(
-    words: Places,
-    word_count: Places,
-    size: np.uint64,
-    alive: Places,
-    leader: Places,
-    count: Places,
-    next_count: Places,
-    chars: Places,
-    keys: Hashes,
-    ids: Places,
-    row: Signals,
-) -> None:
+def _grams(size: np.uint64, room: Room, row: Signals) -> None:
     """The signals `GRAMS`: the most frequent n-gram if it is repeated; then all that is covered by repeated ones."""
     if size < np.uint64(2):
         return
+    words, alive, leader, chars = room.leader, room.alive, room.gram, room.chars
+    count, next_count = room.times, room.next_times
     total = chars[size]
-    living = start_grams(words, word_count, _0, size, alive, leader, count)
+    living = start_grams(words, room.count, _0, size, alive, leader, count)
     next_count[size] = 1
     for n in range(np.uint64(2), min(size, _10) + _1):
         alive[living] = size
-        living, most = extend(n - _1, words, alive, living, leader, count, next_count, keys, ids)
+        living, most = extend(n - _1, words, alive, living, leader, count, next_count, room.keys, room.ids)
         count, next_count = next_count, count
         covered = 0
         if n <= np.uint64(4):

@@ -12,7 +12,7 @@ from curate.kernels.affixes import Classes, previous
 from curate.kernels.ascii import line_feed
 from curate.kernels.groups import Counts, Places
 from curate.kernels.lines import ends_with_ellipsis, strip
-from curate.kernels.normal_form import NUMERIC
+from curate.kernels.normal_form import NUMERIC, Normal
 from curate.kernels.unicode import UPPER, decode
 from curate.text import Bytes
 
@@ -41,22 +41,13 @@ def line_signals(
     lo: int,
     hi: int,
     classes: Classes,
-    out: Bytes,
-    start: Counts,
-    stop: Counts,
-    line_words: Counts,
+    normal: Normal,
     leader: Places,
     script: int,
     flags: npt.NDArray[np.uint8],
     line: int,
     per_line: bool,
-    line_end: Counts,
-    num_words: Counts,
-    javascript_counts: Counts,
-    terminal: npt.NDArray[np.bool_],
-    bullet: npt.NDArray[np.bool_],
-    numerical: npt.NDArray[np.float32],
-    uppercase: npt.NDArray[np.float32],
+    table: Lines,
     row: Signals,
 ) -> int:
     """The signals `LINES` of a text, and those of its lines from `line` on if `per_line`; where the next ones go."""
@@ -73,7 +64,7 @@ def line_signals(
         elliptical += ends_with_ellipsis(data, begin, tail)
         ended += is_ended
         marked += is_marked
-        to_word = np.int64(line_words[number])
+        to_word = np.int64(normal.line_words[number])
         called = 0
         if script >= 0:
             for k in range(from_word, to_word):
@@ -82,14 +73,15 @@ def line_signals(
         if per_line:
             chars, capitals = _capitals(data, i, behind, classes)
             characters += chars
-            line_end[line] = characters
-            num_words[line] = to_word - from_word
-            javascript_counts[line] = called
-            terminal[line] = is_ended
-            bullet[line] = is_marked
-            uppercase[line] = capitals / chars
+            table.end[line] = characters
+            table.num_words[line] = to_word - from_word
+            table.javascript_counts[line] = called
+            table.ending_with_terminal_punctution_mark[line] = is_ended
+            table.start_with_bulletpoint[line] = is_marked
+            table.uppercase_letter_fraction[line] = capitals / chars
             if to_word > from_word:
-                numerical[line] = _numerical(out, np.int64(start[from_word]), np.int64(stop[to_word - 1]), flags)
+                begin, tail = np.int64(normal.start[from_word]), np.int64(normal.stop[to_word - 1])
+                table.numerical_chars_fraction[line] = _numerical(normal.out, begin, tail, flags)
             line += 1
         number += 1
         i, from_word = behind, to_word
