@@ -49,7 +49,12 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "name one in `domains`",
     ),
     ("pii", {"action": "pseudonym", "key": "CURATE_NO_SUCH_KEY"}, "CURATE_NO_SUCH_KEY", ""),
-    ("tag", {"by": "toxicity", "threshold": 0.5, "model": "gone.bin"}, "no model .*gone.bin", "curate train-classifier"),
+    (
+        "tag",
+        {"by": "toxicity", "threshold": 0.5, "model": "gone.bin"},
+        "no model .*gone.bin",
+        "curate train-classifier",
+    ),
     ("embed", {"engine": "transformers", "model": "nobody/encoder"}, "no model nobody/encoder", "hf download"),
 ]
 
