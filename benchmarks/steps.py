@@ -3,16 +3,19 @@
     python -m benchmarks.steps [--quick] [--only NAME ...]
 
 One process, one core, processor time, the best of three runs. Texts are real documentation (`corpus/debian_docs.parquet`), pages
-those of `corpus/debian_pages.warc.gz`, files of the other formats are made of them and of novels (`benchmarks.readers`).
+those of `corpus/debian_pages.warc.gz`, files of the other formats are made of them and of novels (`benchmarks.readers`); MB are
+those of the input, of PDF files their own.
 Growth is the time of 2n documents over that of n of them, every second one by script and size, so that both have texts alike;
-at most 2.2 is wanted. Models are made beforehand: word 5-grams and a fastText classifier of novels, MiniLM (or, where its package
+at most 2.2 is wanted. `text` is how much more text that is. Models are made beforehand: word 5-grams and a fastText classifier of novels, MiniLM (or, where its package
 is not installed, nothing) with a head of random weights; global steps are timed from collecting to applying. Kernels are
 loaded before. The last line is the greatest growth.
 """
 
 from __future__ import annotations
 
+import io
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -35,6 +38,8 @@ from curate.steps.step import Step
 from curate.work import with_findings
 
 ROWS = 500
+#: what documents are: the column, its media type
+KINDS = {"texts": ("text", ""), "pages": ("content", "text/html"), "papers": ("content", "application/pdf")}
 REPEATS = 3
 
 
@@ -52,13 +57,13 @@ class Case(NamedTuple):
         shown = [
             str(value) for value in self.settings.values() if isinstance(value, str | bool) and "/" not in str(value)
         ]
-        return " ".join([self.kind, *shown])
+        return " ".join([self.kind, *shown, *(["pdf"] if self.on == "papers" else [])])
 
 
 def cases(folder: Path) -> Iterator[Case]:
     """All of them; models are in `folder`."""
     yield from (Case("robots", documents=2400, on="pages"), Case("extract", documents=2400, on="pages"))
-    yield Case("extract", {"engine": "resiliparse"}, 600, "pages")
+    yield from (Case("extract", {"engine": "resiliparse"}, 600, "pages"), Case("extract", {}, 64, "papers"))
     yield from map(Case, ("normalize", "canonical_url", "url_rules", "language", "paragraph_language", "script"))
     yield Case("normalize", {"form": "NFKC", "indic": True})
     yield from (Case("repetition"), Case("quality", {"preset": ["gopher", "c4", "fineweb"]}), Case("setu"))
@@ -69,8 +74,8 @@ def cases(folder: Path) -> Iterator[Case]:
     yield Case("perplexity", {"model": str(folder / "ngrams")})
     yield Case("classifier", {"model": str(folder / "good.bin")})
     if (folder / "minilm").is_dir():
-        yield Case("classifier", {"engine": "transformers", "model": str(folder / "minilm")}, 64)
-    yield Case("datatrove", {"block": "GopherQualityFilter"}, 600)
+        yield Case("classifier", {"engine": "transformers", "model": str(folder / "minilm")}, 32)
+    yield Case("datatrove", {"block": "GopherQualityFilter"}, 300)
     yield from (Case("quantiles", {"by": "score.x"}), Case("ensemble", {"scores": ["score.x", "score.y"]}))
     yield from (Case("site_boilerplate"), Case("paragraph_dedup"), Case("domain_cap", {"max_documents": 20}))
     yield from (Case("exact_dedup"), Case("minhash"))
@@ -92,13 +97,30 @@ def every_second(texts: Sequence[bytes]) -> list[int]:
 
 def batches(texts: Sequence[Any], on: str) -> list[pa.RecordBatch]:
     """Documents with addresses on 500 hosts."""
-    column = {"texts": "text", "pages": "content"}[on]
+    column, media_type = KINDS[on]
     rows = [
         {"row": i % ROWS, "id": str(i), "offset": i, "source": "docs", "path": "docs", column: text,
-         "media_type": "text/html", "url": f"https://www.h{i % 500}.example.org/a/{i}?utm_source=x"}
+         "media_type": media_type, "url": f"https://www.h{i % 500}.example.org/a/{i}?utm_source=x"}
         for i, text in enumerate(texts)
     ]  # fmt: skip
-    return [document_batch(rows[at : at + ROWS], raw=on == "pages") for at in range(0, len(rows), ROWS)]
+    return [document_batch(rows[at : at + ROWS], raw=column == "content") for at in range(0, len(rows), ROWS)]
+
+
+def papers(chapters: Sequence[str]) -> list[bytes]:
+    """Chapters as PDF files, sixty lines a page."""
+    from reportlab.pdfgen.canvas import Canvas
+
+    made = []
+    for chapter in chapters:
+        file = io.BytesIO()
+        canvas, lines = Canvas(file), textwrap.wrap(chapter, 90)
+        for page in range(0, len(lines), 60):
+            for row, line in enumerate(lines[page : page + 60]):
+                canvas.drawString(60, 780 - 12 * row, line)
+            canvas.showPage()
+        canvas.save()
+        made.append(file.getvalue())
+    return made
 
 
 def timed(step: Step, given: Sequence[pa.RecordBatch]) -> float:
@@ -117,21 +139,21 @@ def timed(step: Step, given: Sequence[pa.RecordBatch]) -> float:
     return time.process_time() - start
 
 
-def grown(run: Callable[[str], Run]) -> tuple[Run, float]:
-    """The best run over all documents, and its time over that of half of them; they take turns."""
+def grown(run: Callable[[str], Run]) -> tuple[Run, float, float]:
+    """The best run over all documents, its time over that of half of them, and its text over theirs; they take turns."""
     best: dict[str, Run] = {}
     for _ in range(REPEATS):
         for part in ("half", "all"):
             best[part] = min((run(part), *([best[part]] if part in best else [])))
-    return best["all"], best["all"].seconds / best["half"].seconds
+    return best["all"], best["all"].seconds / best["half"].seconds, best["all"].size / max(best["half"].size, 1)
 
 
-def of_steps(folder: Path, only: Sequence[str], quick: bool) -> Iterator[tuple[str, Run, float]]:
-    """(name, run over all documents, growth) of each step."""
+def of_steps(folder: Path, only: Sequence[str], quick: bool) -> Iterator[tuple[str, Run, float, float]]:
+    """(name, run over all documents, growth, times the text) of each step."""
     table = pq.read_table(shared_file("corpus/debian_docs.parquet"), columns=["text"])["text"]
     chosen = np.sort(np.random.default_rng(7).permutation(len(table))[:8000])
     pages = read("warc", [shared_file("corpus/debian_pages.warc.gz")])[1]
-    documents = {"texts": table.take(pa.array(chosen)).to_pylist(), "pages": pages}
+    documents = {"texts": table.take(pa.array(chosen)).to_pylist(), "pages": pages, "papers": papers(novels(64))}
     for case in cases(folder):
         if only and case.kind not in only:
             continue
@@ -150,8 +172,8 @@ def of_steps(folder: Path, only: Sequence[str], quick: bool) -> Iterator[tuple[s
         yield case.name, *grown(run)
 
 
-def of_readers(folder: Path, only: Sequence[str], quick: bool) -> Iterator[tuple[str, Run, float]]:
-    """(name, run over all files, growth) of each reader."""
+def of_readers(folder: Path, only: Sequence[str], quick: bool) -> Iterator[tuple[str, Run, float, float]]:
+    """(name, run over all files, growth, times the text) of each reader."""
     for format, files in make_files(folder, quick).items():
         if only and format not in only:
             continue
@@ -192,13 +214,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     worst = 0.0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_models(folder, asked.quick)
+        if not asked.only or {"perplexity", "classifier"} & set(asked.only):
+            make_models(folder, asked.quick)
         (folder / "files").mkdir()
-        print(f"{'':<34} {'documents':>9} {'MB':>7} {'documents/s':>12} {'MB/s':>8} {'growth':>7}")
+        print(f"{'':<34} {'documents':>9} {'MB':>7} {'documents/s':>12} {'MB/s':>8} {'growth':>7} {'text':>5}")
         for of in (of_steps(folder, asked.only, asked.quick), of_readers(folder / "files", asked.only, asked.quick)):
-            for what, done, growth in of:
+            for what, done, growth, text in of:
                 size, speed = done.size / 1e6, done.documents / done.seconds
-                shown = f"{speed:12,.0f} {size / done.seconds:8.1f} {growth:7.2f}"
+                shown = f"{speed:12,.0f} {size / done.seconds:8.1f} {growth:7.2f} {text:5.2f}"
                 print(f"{what:<34} {done.documents:9,} {size:7.1f} {shown}", flush=True)
                 worst = max(worst, growth)
     print(f"ratio: {worst:.2f}")
