@@ -156,10 +156,24 @@ class Room(NamedTuple):
 def _room(longest: int) -> Room:
     words = longest // 2 + 3  # each with a blank behind it
     slots = power_of_two(2 * words)
+    leader, count, alive, gram, times, next_times, chars, leaders = np.empty((8, words), np.uint32)
+    hashes, by_leader = np.empty((2, words), np.uint64)
+    keys, ids = np.empty(slots, np.uint64), np.empty(slots, np.uint32)
     return Room(
-        *np.empty((8, words), np.uint32), *np.empty((2, words), np.uint64), np.empty(slots, np.uint64),
-        np.empty(slots, np.uint32), np.zeros(5, np.int64),
-    )  # fmt: skip
+        leader,
+        count,
+        alive,
+        gram,
+        times,
+        next_times,
+        chars,
+        leaders,
+        hashes,
+        by_leader,
+        keys,
+        ids,
+        np.zeros(5, np.int64),
+    )
 
 
 @loop
