@@ -26,13 +26,18 @@ def model_inputs(model: Any, batch: Batch | dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments of the model's `forward` for a batch (or what `Batch.torch` made of it), all but labels.
 
     eager and sdpa get the mask of documents itself, (rows, 1, context, context), which every architecture honours whose
-    attention is causal; others get positions alone.
+    attention is causal; others get positions alone. Call it where the model is called: the kind of mask depends on autocast.
     """
+    import torch
+
     tensors = batch.torch() if isinstance(batch, Batch) else batch
     given = {"input_ids": tensors["input_ids"], "position_ids": tensors["position_ids"], "use_cache": False}
     kind = implementation(model)
     if kind in ("eager", "sdpa"):
-        given["attention_mask"] = document_mask(tensors["doc_ids"], additive=kind == "eager", dtype=model.dtype)
+        documents = tensors["doc_ids"]
+        # on a CPU sdpa would make numbers of booleans in each layer anew, and keep them all
+        plain = documents.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        given["attention_mask"] = document_mask(documents, additive=kind == "eager" or plain, dtype=model.dtype)
     return given
 
 

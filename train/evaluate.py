@@ -106,8 +106,8 @@ class Evaluation:
             "input_ids": torch.from_numpy(ids), "doc_ids": torch.where(there, 0, -1),
             "position_ids": torch.arange(ids.shape[1])[None].expand(ids.shape).contiguous(),
         }  # fmt: skip
-        inputs = model_inputs(objective.model, {name: part.to(parallel.device) for name, part in tensors.items()})
         with parallel.computing():
+            inputs = model_inputs(objective.model, {name: part.to(parallel.device) for name, part in tensors.items()})
             _, each = wrapped(
                 inputs, torch.from_numpy(places).to(parallel.device), torch.from_numpy(targets).to(parallel.device)
             )

@@ -185,7 +185,9 @@ def test_memory_of_activations_is_what_a_forward_pass_keeps(texts: Path, kind: s
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         states = model.model(**model_inputs(model, inputs)).last_hidden_state
     real = sum(tensor.untyped_storage().nbytes() for address, tensor in kept.items() if address not in own)
-    assert states.shape[0] == 3 and cost.activations(config, chosen, rows=3) == pytest.approx(real, rel=0.02)
+    assert states.shape[0] == 3 and cost.activations(config, chosen, rows=3, numbers=True) == pytest.approx(
+        real, rel=0.02
+    )
 
 
 def test_a_model_that_does_not_fit_is_told(texts: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def check_memory(subject: Subject) -> Finding:
     settings, parallel = subject.settings, subject.parallel
     trained, size = count_parameters(subject.config, settings)
     share = parallel.world if parallel.sharded else 1
+    numbers = parallel.device.type == "cpu" and parallel.dtype is torch.float32
     half = 2 if parallel.dtype is torch.bfloat16 else 1
     state = {
         "weights": 4 * size,
@@ -34,7 +35,7 @@ def check_memory(subject: Subject) -> Finding:
         "optimizer": _optimizer_bytes(settings, subject.config, trained),
     }
     rows = min(settings.micro_rows, max(1, settings.rows // parallel.world))
-    kept = activations(subject.config, settings, rows=rows) // half
+    kept = activations(subject.config, settings, rows=rows, numbers=numbers) // half
     logits = 3 * 4 * min(CHUNK_LOGITS, rows * settings.context * int(subject.config.vocab_size))
     need = sum(state.values()) // share + kept + logits
     free = _free(parallel.device)
@@ -91,7 +92,8 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any) -> torch.Tensor:
         out = torch.empty_like(query)
-        held = [] if mask is None else [torch.empty_like(mask, dtype=query.dtype)]
+        # a mask of booleans is made into numbers by each layer
+        held = [] if mask is None else [mask if mask.is_floating_point() else torch.empty_like(mask, dtype=query.dtype)]
         ctx.save_for_backward(query, key, value, out, *held)
         return out
 
@@ -129,8 +131,9 @@ def _optimizer_bytes(settings: TrainSettings, config: Any, trained: int) -> int:
     return 8 * trained - 4 * int(muon)
 
 
-def activations(config: Any, settings: TrainSettings, *, rows: int) -> int:
-    """Bytes of float32 that a forward pass over so many rows keeps for the backward pass, without those of the logits."""
+def activations(config: Any, settings: TrainSettings, *, rows: int, numbers: bool) -> int:
+    """Bytes of float32 that a forward pass over so many rows keeps for the backward pass, without those of the logits; the mask
+    is of `numbers` (see `model_inputs`) or of booleans."""
     model = hollow(config, settings).train()
     shape = rows, settings.context
     inputs = {
@@ -146,7 +149,7 @@ def activations(config: Any, settings: TrainSettings, *, rows: int) -> int:
 
     given = model_inputs(model, inputs)
     if settings.model.attention in ("sdpa", "eager"):
-        given["attention_mask"] = document_mask(inputs["doc_ids"], additive=False, dtype=torch.float32)
+        given["attention_mask"] = document_mask(inputs["doc_ids"], additive=numbers, dtype=torch.float32)
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         states = getattr(base, base.base_model_prefix)(**given).last_hidden_state
@@ -187,11 +190,11 @@ def measured_speed(subject: Subject) -> float:
     objective = Objective(subject.model, CrossEntropy())
     optimizer = torch.optim.AdamW([p for p in objective.parameters() if p.requires_grad], lr=0.0)
     places, targets = predicted(part.labels)
-    given = model_inputs(subject.model, part.torch(parallel.device))
     times: list[float] = []
     for _ in range(PROBES + 1):
         begun = time.perf_counter()
         with parallel.computing():
+            given = model_inputs(subject.model, part.torch(parallel.device))
             loss, _ = objective(
                 given, torch.from_numpy(places).to(parallel.device), torch.from_numpy(targets).to(parallel.device)
             )
