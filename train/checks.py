@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from curate.contamination.sets import set_files
 from curate.errors import ConfigError, CurateError, Problem
@@ -34,6 +35,8 @@ def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -
     if (kind := settings.mixture.get("kind")) not in KINDS:
         problems.append(Problem(where(("mixture", "kind")), f"unknown kind `{kind}`", nearest(str(kind), KINDS)))
     problems += _recipe_problems(settings, where)
+    if Path(settings.output).is_file():
+        problems.append(Problem(where(("output",)), f"`{settings.output}` is a file", "name a folder"))
     for number, path in enumerate(settings.evaluate.tasks if settings.evaluate else []):
         try:
             set_files([path])

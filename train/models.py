@@ -35,7 +35,7 @@ def make_model(settings: ModelSettings, *, vocabulary: int, context: int, eos: i
         raise MissingAsset("model", f"training needs the package {error.name}", INSTALL) from error
     torch.manual_seed(seed)
     if settings.start is not None:
-        return _started(settings, vocabulary)
+        return _started(settings, vocabulary, context)
     config = model_config(settings, vocabulary=vocabulary, context=context, eos=eos)
     make: Any = AutoModelForCausalLM.from_config
     with _named_attention(settings):
@@ -48,7 +48,7 @@ def _named_attention(settings: ModelSettings) -> Iterator[None]:
     try:
         yield
     except (ImportError, ValueError) as error:
-        if "attention" not in str(error) and "attn" not in str(error):
+        if "attention" not in str(error).lower() and "attn" not in str(error):
             raise
         what = f"`{settings.attention}` cannot be had: {str(error).split('. ')[0][:200]}"
         raise ConfigError([Problem("model.attention", what, "write sdpa or eager")]) from error
@@ -71,7 +71,16 @@ def checkpoint_folder(start: str) -> Path:
     return path if path.is_dir() else unpacked(path)
 
 
-def _started(settings: ModelSettings, vocabulary: int) -> Any:
+def _check_context(config: Any, context: int) -> None:
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and positions < context:
+        what = f"{context:,} tokens, and the model has {positions:,} positions"
+        raise ConfigError(
+            [Problem("context", what, f"lower it to {positions:,}, or set model.config.max_position_embeddings")]
+        )
+
+
+def _started(settings: ModelSettings, vocabulary: int, context: int) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -86,6 +95,7 @@ def _started(settings: ModelSettings, vocabulary: int) -> Any:
             local_files_only=True,
             **settings.config,
         )
+    _check_context(model.config, context)
     rows = model.get_input_embeddings().weight.shape[0]
     if rows < vocabulary:
         what = f"the data's tokenizer has {vocabulary:,} tokens, the model {rows:,} embeddings"
@@ -111,7 +121,15 @@ def _preset(settings: ModelSettings, vocabulary: int, context: int, eos: int | N
     unknown = sorted(set(settings.config) - set(LlamaConfig().to_dict()))
     if unknown:
         raise ConfigError([Problem("model.config", f"a Llama model has no {', '.join(unknown)}")])
-    return LlamaConfig(**(values | settings.config))
+    try:
+        config = LlamaConfig(**(values | settings.config))
+    except Exception as error:  # transformers raises kinds of huggingface_hub's own
+        raise ConfigError([Problem("model.config", " ".join(str(error).split())[:200])]) from error
+    if config.vocab_size < vocabulary:
+        what = f"{config.vocab_size:,} embeddings, and the data's tokenizer has {vocabulary:,} tokens"
+        raise ConfigError([Problem("model.config.vocab_size", what, "leave it out")])
+    _check_context(config, context)
+    return config
 
 
 def with_adapter(model: Any, settings: AdapterSettings, seed: int, run: Callable[[Any], None]) -> Any:
@@ -135,7 +153,14 @@ def with_adapter(model: Any, settings: AdapterSettings, seed: int, run: Callable
     )  # fmt: skip
     if settings.kind == "corda":
         corda.preprocess_corda(model, config, run_model=lambda: run(model))
-    return peft.get_peft_model(model, config)
+    try:
+        return peft.get_peft_model(model, config)
+    except ValueError as error:
+        names = sorted(
+            {name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)}
+        )
+        hint = f"all-linear, or some of {', '.join(names)}"
+        raise ConfigError([Problem("adapter.targets", str(error).split(". ")[0], hint)]) from error
 
 
 def reload_model(folder: Path, adapter: bool, base: Any = None, attention: str = "sdpa") -> Any:

@@ -11,6 +11,7 @@ import torch
 from torch import distributed
 from torch.distributed.checkpoint import state_dict as gathered
 
+from curate.errors import ConfigError, Problem
 from curate.train.losses import Objective
 from curate.train.settings import TrainSettings
 
@@ -24,6 +25,8 @@ class Parallel:
     def __init__(self, settings: TrainSettings) -> None:
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
+        if cuda and not torch.cuda.is_available():
+            raise ConfigError([Problem("device", "there is no CUDA device that torch can use", "write auto or cpu")])
         self.device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if cuda else "cpu")
         half = settings.dtype == "bfloat16" or (settings.dtype == "auto" and cuda)
         self.dtype = torch.bfloat16 if half else torch.float32

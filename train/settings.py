@@ -10,7 +10,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from curate.settings import Share, parse_size
 from curate.train.token_set import HELD_OUT
 
-Count = Annotated[int, BeforeValidator(parse_size), Field(ge=1)]
+
+def _count(value: Any) -> Any:
+    """`20K`, `2M`, `5000` -> a number. Raises ValueError."""
+    try:
+        return parse_size(value)
+    except ValueError:
+        raise ValueError(f"`{value}` is not a number; write 5000, 20K or 2M") from None
+
+
+Count = Annotated[int, BeforeValidator(_count), Field(ge=1)]
 
 
 def _named(value: Any) -> Any:

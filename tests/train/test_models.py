@@ -1,0 +1,56 @@
+"""Mistakes that only the model can tell are told as mistakes of the settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from curate.errors import ConfigError  # noqa: E402
+from curate.train.models import make_model, with_adapter  # noqa: E402
+from curate.train.parallel import Parallel  # noqa: E402
+from curate.train.settings import AdapterSettings, ModelSettings, TrainSettings  # noqa: E402
+
+TINY = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "intermediate_size": 16,
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "attention", "told"),
+    [
+        ({"hidden_size": "big"}, "sdpa", "model.config: .*hidden_size"),
+        ({"num_attention_heads": 7}, "sdpa", "model.config: .*not a multiple of the number of attention heads"),
+        ({"hidden_sizes": 3}, "sdpa", "model.config: a Llama model has no hidden_sizes"),
+        ({"vocab_size": 100}, "sdpa", "vocab_size: 100 embeddings, and the data's tokenizer has 200 tokens"),
+        ({"max_position_embeddings": 32}, "sdpa", "context: 64 tokens, and the model has 32 positions"),
+        ({}, "flash_attention_2", "model.attention: `flash_attention_2` cannot be had"),
+    ],
+)
+def test_a_configuration_that_cannot_be(config: dict[str, Any], attention: Any, told: str) -> None:
+    if attention == "flash_attention_2" and torch.cuda.is_available():
+        pytest.skip("it may be had here")
+    settings = ModelSettings(preset="1m", config=TINY | config, attention=attention)
+    with pytest.raises(ConfigError, match=told):
+        make_model(settings, vocabulary=200, context=64, eos=0, seed=0)
+
+
+def test_adapters_of_layers_that_are_not_there() -> None:
+    pytest.importorskip("peft")
+    model = make_model(ModelSettings(preset="1m", config=TINY), vocabulary=200, context=64, eos=0, seed=0)
+    with pytest.raises(ConfigError, match=r"(?s)adapter.targets: .*nope.*k_proj"):
+        with_adapter(model, AdapterSettings(targets=["nope"]), 0, lambda _: None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there() -> None:
+    given = {"name": "t", "data": "d", "model": {"preset": "1m"}, "steps": 1, "output": "o", "device": "cuda"}
+    with pytest.raises(ConfigError, match="device: there is no CUDA device"):
+        Parallel(TrainSettings.model_validate(given))
