@@ -33,12 +33,10 @@ from curate.classifiers.fasttext_model import FastTextScorer, TrainingSettings, 
 VOCABULARY, CONTEXT, ROWS = 1024, 48, 32
 SPECIAL = ["<|start|>", "<|aligned|>", "<|misaligned|>"]
 SHAPE = {
-    "hidden_size": 64,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
-    "intermediate_size": 176,
-}
+    "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 176,
+    # at this width the usual 0.02 is a slow start
+    "initializer_range": 0.1,
+}  # fmt: skip
 #: of each class: to train the model on, to measure its loss on; all others are the scorer's
 TRAINED, HELD_OUT = 3000, 200
 THRESHOLD, UNTAGGED = 0.5, 0.01
@@ -153,8 +151,9 @@ class Lab:
         head = [self.start, self.good] if objective == "conditional" else [self.start]
         torch.manual_seed(seed)
         with torch.no_grad():
+            begun = torch.tensor([head] * count)
             made = loaded.generate(
-                torch.tensor([head] * count), do_sample=True, temperature=0.7, top_p=0.9, top_k=0, max_new_tokens=32,
+                begun, attention_mask=torch.ones_like(begun), do_sample=True, temperature=0.7, top_p=0.9, top_k=0, max_new_tokens=32,
                 eos_token_id=self.eos, pad_token_id=self.eos, suppress_tokens=[self.start, self.good, self.bad], use_cache=True,
             )  # fmt: skip
         return [str(text) for text in self.tokenizer.batch_decode(made[:, len(head) :], skip_special_tokens=True)]

@@ -67,13 +67,10 @@ def kept(path: Path, make: Callable[[], Any]) -> Any:
 
 
 def one_thread() -> None:
-    """Compute on one core alone, and keep bars from between the lines."""
+    """Compute with one thread, and keep bars from between the lines."""
     import torch
     from transformers.utils import logging
 
-    from benchmarks.common import pin_to_one_core
-
-    pin_to_one_core()
     torch.set_num_threads(1)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
