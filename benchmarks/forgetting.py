@@ -148,8 +148,8 @@ def main() -> None:
     base = kept(folder / "results" / "base.json", start)
     model = folder / "base-0" / "model"
     found: dict[str, list[dict[str, float]]] = {}
-    for name, more in recipes(folder).items():
-        for seed in seeds:
+    for seed in seeds:
+        for name, more in recipes(folder).items():
             slug = name.replace(" ", "-").replace(",", "").replace("%", "")
             run = {**settings(folder, slug, ["b"], tuning, seed, model={"from": str(model)}), **more}
             path = folder / "results" / f"{slug}-{seed}.json"
