@@ -464,19 +464,25 @@ app.add_typer(mining, name="instruct-mine")
 
 @mining.command("fit")
 def fit_mining_rule(
-    runs: Annotated[str, typer.Argument(metavar="RUNS", help="A table of runs: `loss`, and averages of indicators.")],
-    most_p: Annotated[float, typer.Option("--most-p", min=0, max=1, help="Terms with a greater p are dropped.")] = 0.05,
+    runs: Annotated[
+        str, typer.Argument(metavar="FILE", help="A recipe (YAML) that trains, or a table of runs: `loss`, averages.")
+    ],
+    output: Annotated[str | None, typer.Option("--output", help="Of a recipe: another folder than the file's.")] = None,
+    set: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Of a recipe: a setting.")] = None,
+    most_p: Annotated[
+        float, typer.Option("--most-p", min=0, max=1, help="Of a table: terms with a greater p are dropped.")
+    ] = 0.05,
     json: Annotated[bool, typer.Option("--json", help="Print the fit as JSON.")] = False,
 ) -> None:
-    """Fit the rule to losses of models that were trained on sets of instructions."""
-    from dataclasses import asdict
-    from json import dumps
+    """Fit the rule of instruct_mining to losses of models, which a recipe trains on sets of its pool."""
+    if runs.endswith((".yaml", ".yml")):
+        from curate.train.mining import mine_file
 
-    from curate.select.fit_rule import fit_rule, read_runs, report
+        mine_file(runs, output=output, settings=set or [], as_json=json)
+    else:
+        from curate.select.fit_rule import fit_table
 
-    averages, losses, others = read_runs(runs)
-    found = fit_rule(averages, losses, most_p=most_p)
-    print(dumps(asdict(found)) if json else "\n".join(report(found, others)))
+        fit_table(runs, most_p=most_p, as_json=json)
 
 
 @app.command()

@@ -17,10 +17,18 @@ from curate.reading import coalesced, read_unit
 from curate.settings import InputEntry
 
 
-def corpus_files(paths: Sequence[str], *, text: str = "text", chat: str | None = None) -> list[InputFile]:
-    """The files of paths, folders and globs, by name within each. Raises ConfigError with all problems."""
+def corpus_files(
+    paths: Sequence[str],
+    *,
+    text: str = "text",
+    chat: str | None = None,
+    name: str = "corpus",
+    metadata: Sequence[str] = (),
+) -> list[InputFile]:
+    """The files of paths, folders and globs, by name within each; `name` is the source of their documents. Raises
+    ConfigError with all problems."""
     problems: list[Problem] = []
-    entry = InputEntry(name="corpus", path=list(paths), text=text, chat=chat)
+    entry = InputEntry(name=name, path=list(paths), text=text, chat=chat, metadata=list(metadata))
     files = [file for pattern in paths for file in matches(entry, pattern, Path(), "", problems)]
     files = list({file.place: file for file in files}.values())
     for file in files:

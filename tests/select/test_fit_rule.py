@@ -95,3 +95,27 @@ def test_the_command_prints_a_step_for_a_pipeline(tmp_path: Path) -> None:
     file.write_text("loss,reward\n1,x\n")
     done = curate("instruct-mine", "fit", file)
     assert done.returncode == 2 and "cannot be read as a table" in done.stderr
+
+
+def test_the_diagnostics_are_those_of_fits_without_a_run() -> None:
+    columns, losses = runs(24, 0.05)
+    found = fit_rule(columns, losses, most_p=1)
+    misses = []
+    for i in range(24):
+        others = {name: np.delete(values, i) for name, values in columns.items()}
+        rule = fit_rule(others, np.delete(losses, i), most_p=1).rule
+        misses.append(np.log(losses[i]) - predicted_loss(rule, {name: values[i] for name, values in columns.items()}))
+    logs = np.log(losses)
+    assert found.left_out == pytest.approx(1 - np.square(misses).sum() / np.square(logs - logs.mean()).sum())
+    rest = [np.ones(24), *(values for name, values in columns.items() if name != "knn")]
+    left = columns["knn"] - (matrix := np.column_stack(rest)) @ np.linalg.lstsq(matrix, columns["knn"])[0]
+    assert found.terms["knn"].inflation == pytest.approx(columns["knn"].var() * 24 / (left @ left))
+
+
+def test_sizes_of_sets_are_explained_beside_and_are_no_part_of_the_rule() -> None:
+    columns, losses = runs(60, 0.01)
+    sizes = np.where(np.arange(60) % 2, 500.0, 2000.0)
+    found = fit_rule(columns, losses * sizes**-0.3, sizes=sizes)
+    assert found.terms["log_size"].coefficient == pytest.approx(-0.3, abs=0.02) and "log_size" not in found.rule
+    assert found.rule["knn"] == pytest.approx(-0.935, abs=0.03)
+    assert found.rule["intercept"] == pytest.approx(1.0694 - 0.3 * np.log(sizes).mean(), abs=0.05)
