@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from curate.conversation import Message, exchanges
 from curate.documents import set_column
@@ -22,6 +22,16 @@ ALPACA = (
     "### Instruction:\n{question}\n\n### Response:"
 )
 SLOT = "{question}"
+
+
+def one_slot(value: str) -> str:
+    """A prompt with one place for the question. Raises ValueError."""
+    if value.count(SLOT) != 1:
+        raise ValueError(f"a prompt has {SLOT} once, got {value!r}")
+    return value
+
+
+Prompt = Annotated[str, AfterValidator(one_slot)]
 
 
 @bounded
@@ -62,17 +72,10 @@ class Ifd(Filter):
 
     preset: str = Field("aligned", description="`aligned`: drop ratios above 1; `none`: score only")
     model: str | None = Field(None, description="a folder or name of any causal model; SmolLM2-135M if absent")
-    prompt: str = Field(ALPACA, description="what stands before the answer, {question} in the place of the question")
+    prompt: Prompt = Field(ALPACA, description="what stands before the answer, {question} in the place of the question")
     window: int = Field(512, ge=16, description="the most tokens of prompt and answer together")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the model runs")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="bfloat16 on a GPU, float32 elsewhere")
-
-    @field_validator("prompt")
-    @classmethod
-    def _has_a_slot(cls, value: str) -> str:
-        if value.count(SLOT) != 1:
-            raise ValueError(f"a prompt has {SLOT} once, got {value!r}")
-        return value
 
     def assets(self) -> dict[str, str]:
         """The hash of the model."""

@@ -39,7 +39,7 @@ PAGE = (
     b"<p>Some of them are caf\xe9 brown; others are not, and nobody has said why that should be so.</p></article></body></html>"
 )
 # what they give is another library's, or that of a model which the user names
-FOREIGN = ("datatrove", "classifier", "perplexity", "judge", "ifd", "perplexity_correlations")
+FOREIGN = ("datatrove", "classifier", "perplexity", "judge", "ifd", "less", "perplexity_correlations")
 # steps that read conversations
 TALKING = ("instruct_mining",)
 SETTINGS: dict[str, dict[str, Any]] = {

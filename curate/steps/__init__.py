@@ -46,6 +46,7 @@ STEPS = {
     "longest_k": ("curate.select.by_signal", "LongestK"),
     "got_d": ("curate.select.got_d", "GotD"),
     "dsir": ("curate.select.dsir", "Dsir"),
+    "less": ("curate.select.less", "Less"),
     "knn_target": ("curate.select.knn_target", "KnnTarget"),
     "k_center": ("curate.select.diverse", "KCenter"),
     "facility_location": ("curate.select.diverse", "FacilityLocation"),

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,41 @@ def content_hash(path: Path) -> str:
     return file_sha256(path) if path.is_file() else model_hash(path)
 
 
+@dataclass(frozen=True)
+class Window:
+    """Ids that a model reads at once, and the place of the first that is predicted: all from it on are."""
+
+    ids: npt.NDArray[np.int32]
+    first: int
+
+
+class TokenWindows:
+    """Texts as a model's tokens: at most `size` at once, behind the token that a text begins after, if there is one."""
+
+    def __init__(self, tokenizer: Any, model: Any, size: int) -> None:
+        self.tokenizer = tokenizer
+        self.size = min(size, int(getattr(model.config, "max_position_embeddings", size)))
+        # so that the first token of a text is scored as well
+        self.start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        self.begin: list[int] = [] if self.start is None else [self.start]
+
+    def ids(self, text: str) -> list[int]:
+        """The tokens of a text, of its head where it is far too long."""
+        cut = text[: self.size * CHARACTERS_PER_TOKEN]
+        found: list[int] = self.tokenizer(cut, add_special_tokens=False, verbose=False)["input_ids"]
+        return found
+
+    def answer(self, prompt: str, answer: str) -> tuple[Window, int, bool]:
+        """(the answer behind its prompt, as much of it as fits; tokens of the prompt; whether all of it is there).
+
+        Of a model without a start the answer's first token is not predicted.
+        """
+        before, behind = self.ids(prompt), self.ids(answer)
+        kept = behind[: max(self.size - len(self.begin) - len(before), 0)]
+        whole = len(kept) == len(behind) and len(answer) <= self.size * CHARACTERS_PER_TOKEN
+        return Window(np.array([*self.begin, *before, *kept], np.int32), len(before) + 1), len(before), whole
+
+
 class CausalModel:
     """A model and its tokenizer; on the CPU it computes on one thread."""
 
@@ -73,13 +109,9 @@ class CausalModel:
 
         self._device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         kind = ("bfloat16" if self._device == "cuda" else "float32") if dtype == "auto" else dtype
-        self._tokenizer, model = _load(path)
+        tokenizer, model = load_model(path)
         self._model: Any = model.to(device=self._device, dtype=getattr(torch, kind)).eval()
-        self._window = min(window, int(getattr(model.config, "max_position_embeddings", window)))
-        self._windows = windows
-        # what a text begins after, so that its first token is scored as well
-        start = self._tokenizer.bos_token_id
-        self._start = self._tokenizer.eos_token_id if start is None else start
+        self._tokens, self._windows = TokenWindows(tokenizer, model, window), windows
 
     def score(self, texts: Sequence[str | None]) -> tuple[Floats, Counts, Counts]:
         """(negative log probability of each text in nats, its tokens, their bytes), of the windows that are read."""
@@ -97,48 +129,42 @@ class CausalModel:
         without a start, less the first). Returns (n, 2) nats; (n, 2) tokens: scored of the answer, of the prompt; (n,)
         whether the answer was read to its end.
         """
-        begin = [] if self._start is None else [self._start]
         windows: list[list[int]] = []
         firsts: list[int] = []
         owners: list[tuple[int, int]] = []
         tokens, whole = np.zeros((len(pairs), 2), np.int64), np.zeros(len(pairs), np.bool_)
+        begin = self._tokens.begin
         for place, (prompt, answer) in enumerate(pairs):
-            before, behind = (self._ids(text) for text in (prompt, answer))
-            kept = behind[: max(self._window - len(begin) - len(before), 0)]
-            whole[place] = len(kept) == len(behind) and len(answer) <= self._window * CHARACTERS_PER_TOKEN
-            scored = len(kept) + len(begin) - 1
-            tokens[place] = max(scored, 0), len(before)
+            given, before, whole[place] = self._tokens.answer(prompt, answer)
+            scored = len(given.ids) - given.first
+            tokens[place] = max(scored, 0), before
             if scored > 0:
-                windows += [[*begin, *before, *kept], [*begin, *kept]]
-                firsts += [len(before) + 1, 1]
+                ids = given.ids.tolist()
+                windows += [ids, [*begin, *ids[len(begin) + before :]]]
+                firsts += [given.first, 1]
                 owners += [(place, 0), (place, 1)]
         nats = np.zeros((len(pairs), 2))
         for window, lost in self._scores(windows, firsts):
             nats[owners[window]] = lost
         return nats, tokens, whole
 
-    def _ids(self, text: str) -> list[int]:
-        cut = text[: self._window * CHARACTERS_PER_TOKEN]
-        found: list[int] = self._tokenizer(cut, add_special_tokens=False, verbose=False)["input_ids"]
-        return found
-
     def _cut(self, texts: Sequence[str | None]) -> tuple[list[int], list[list[int]], list[int]]:
         """(which text each window is of, its ids: the start, then at most `window` - 1 tokens; bytes read by text)."""
         owners: list[int] = []
         windows: list[list[int]] = []
         sizes = [0] * len(texts)
-        size = self._window - (self._start is not None)
+        size = self._tokens.size - len(self._tokens.begin)
         most = size * self._windows if self._windows else None
         for place, text in enumerate(texts):
             cut = (text or "")[: most * CHARACTERS_PER_TOKEN if most else None]
             if not cut.strip():
                 continue
-            made = self._tokenizer(cut, add_special_tokens=False, verbose=False, return_offsets_mapping=True)
+            made = self._tokens.tokenizer(cut, add_special_tokens=False, verbose=False, return_offsets_mapping=True)
             ids = made["input_ids"][:most]
             sizes[place] = len(cut[: made["offset_mapping"][len(ids) - 1][1]].encode()) if ids else 0
             for begin in range(0, len(ids), size):
                 part = ids[begin : begin + size]
-                window = part if self._start is None else [self._start, *part]
+                window = [*self._tokens.begin, *part]
                 if len(window) > 1:
                     windows.append(window)
                     owners.append(place)
@@ -149,14 +175,13 @@ class CausalModel:
 
         Of an answer that falls into several tokens the last one counts: some tokenizers put a mark before the first.
         """
-        begin = [] if self._start is None else [self._start]
-        wanted = [self._ids(answer)[-1] for answer in answers]
+        wanted = [self._tokens.ids(answer)[-1] for answer in answers]
         found = np.full((len(prompts), len(answers)), np.nan)
         windows: list[list[int]] = []
         owners: list[int] = []
         for place, prompt in enumerate(prompts):
-            ids = [*begin, *self._ids(prompt)]
-            if len(prompt) <= self._window * CHARACTERS_PER_TOKEN and 0 < len(ids) <= self._window:
+            ids = [*self._tokens.begin, *self._tokens.ids(prompt)]
+            if len(prompt) <= self._tokens.size * CHARACTERS_PER_TOKEN and 0 < len(ids) <= self._tokens.size:
                 windows.append(ids)
                 owners.append(place)
         for place, logits, _ in self._run(windows):
@@ -194,7 +219,7 @@ class CausalModel:
         """(length to which windows are padded, their places), ascending."""
         by_length: dict[int, list[int]] = {}
         for place, ids in enumerate(windows):
-            padded = min(-(-len(ids) // LENGTH_STEP) * LENGTH_STEP, max(self._window, len(ids)))
+            padded = min(-(-len(ids) // LENGTH_STEP) * LENGTH_STEP, max(self._tokens.size, len(ids)))
             by_length.setdefault(padded, []).append(place)
         return sorted(by_length.items())
 
@@ -218,8 +243,8 @@ def loaded(where: str, model: str | None, device: str, dtype: str, window: int, 
     return CausalModel(find_model(where, model), device=device, dtype=dtype, window=window, windows=windows)
 
 
-def _load(path: Path) -> tuple[Any, Any]:
-    """(tokenizer, model in float32) of a folder or a GGUF file."""
+def load_model(path: Path) -> tuple[Any, Any]:
+    """(tokenizer, model in float32) of a folder or a GGUF file, fresh: what is done to it is nobody else's."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
