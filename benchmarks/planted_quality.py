@@ -1,9 +1,11 @@
-"""Who finds planted bad instruction pairs? `python -m benchmarks.planted_quality [--quick]`
+"""Who finds planted bad instruction pairs? `python -m benchmarks.planted_quality [--quick] [--less N] [--only-less]`
 
 Pairs of dolly_hhrlhf and gpteacher_roleplay, of which 30 % are corrupted: a third of these by the answer of another pair, a
 third by cutting the answer off within its first third, a third by random letters in the place of a fifth of its own. For each
 selector, or signal in the order that would choose by it: the AUC, which is the probability that a sound pair comes before
-a corrupted one (0.5: chance; below: the corrupted are preferred), by kind of corruption and over all. The corrupted pairs
+a corrupted one (0.5: chance; below: the corrupted are preferred), by kind of corruption and over all. Selectors towards a target
+are aimed at other sound pairs; a rank stands for a score where a method has an order alone. LESS takes a gradient an example: it is asked about
+the first `--less` pairs (none by default), with its seconds for each. The corrupted pairs
 are few: a standard error is some 0.08 by kind and 0.05 over all, as the seeds of random_k show. Models: SmolLM2-135M,
 static vectors. The last line is the best AUC over all, divided by chance.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import random
 import string
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,9 +27,16 @@ from benchmarks.common import parser, pin_to_one_core, shared_file
 from curate.conversation import MESSAGES, Message, render
 from curate.documents import document_batch
 from curate.select.by_signal import LongestK, RandomK
+from curate.select.diverse import Dpp, FacilityLocation, KCenter
+from curate.select.dsir import Dsir
+from curate.select.got_d import GotD
 from curate.select.ifd import Ifd
 from curate.select.instruct_mining import InstructMining
+from curate.select.knn_target import KnnTarget
+from curate.select.less import Less
 from curate.select.pool import scored
+from curate.select.selector import Selector
+from curate.select.semdedup import D4
 from curate.select.vectors import static_vectors
 
 SETS = ("dolly_hhrlhf_a", "gpteacher_roleplay")
@@ -37,15 +47,15 @@ MOST_BYTES = 800
 Values = npt.NDArray[np.float64]
 
 
-def sound_pairs(count: int) -> list[tuple[str, str]]:
-    """Equal parts of both sets, by the order of a hash of their ids."""
+def sound_pairs(count: int, skip: int = 0) -> list[tuple[str, str]]:
+    """Equal parts of both sets, by the order of a hash of their ids, behind the first `skip`."""
     found = []
     for name in SETS:
         rows = duckdb.execute(
             "SELECT instruction || CASE WHEN trim(input) = '' THEN '' ELSE chr(10) || chr(10) || input END, output "
             "FROM read_json(?, format='newline_delimited') WHERE strlen(instruction) + strlen(input) + strlen(output) "
-            "<= ? AND length(output) >= 60 AND trim(instruction) <> '' ORDER BY md5(id) LIMIT ?",
-            [str(shared_file(f"instructions/{name}.jsonl.gz")), MOST_BYTES, count // len(SETS)],
+            "<= ? AND length(output) >= 60 AND trim(instruction) <> '' ORDER BY md5(id) LIMIT ? OFFSET ?",
+            [str(shared_file(f"instructions/{name}.jsonl.gz")), MOST_BYTES, count // len(SETS), skip // len(SETS)],
         )
         found += rows.fetchall()
     return found
@@ -72,12 +82,58 @@ def _spoiled(answer: str, kind: str, rng: random.Random) -> str:
     return "".join(rng.choice(string.ascii_letters) if c.isalpha() and rng.random() < 0.2 else c for c in answer)
 
 
+def talk(pair: tuple[str, str]) -> list[Message]:
+    """A pair as a conversation."""
+    return [Message("user", pair[0]), Message("assistant", pair[1])]
+
+
+def documents(pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Pairs as rows of a batch of documents."""
+    return [
+        {"row": i, "id": str(i), "text": render(talk(pair)), "messages": [turn._asdict() for turn in talk(pair)]}
+        for i, pair in enumerate(pairs)
+    ]
+
+
+def aimed(texts: pa.Array, target: Sequence[tuple[str, str]]) -> dict[str, Values]:
+    """Scores of the selectors towards a target, and ranks of those for variety, the first the greatest."""
+    wanted = pa.array([render(talk(pair)) for pair in target])
+    vectors = static_vectors(texts, 512)
+    points = static_vectors(wanted, 512)
+    selectors: dict[str, Selector] = {
+        "got_d, towards sound pairs": GotD().aimed_at_points(points),
+        "knn_target, towards sound pairs": KnnTarget().aimed_at_points(points),
+        "dsir, towards sound pairs, top k": Dsir(how="top_k", min_tokens=0, smoothing=1).aimed_at(wanted),
+        "k_center, order": KCenter(picks=len(texts)),
+        "facility_location, order": FacilityLocation(picks=len(texts)),
+        "dpp, order": Dpp(picks=len(texts)),
+        "d4, order": D4(),
+    }
+    found = {}
+    for name, selector in selectors.items():
+        made = scored(selector, texts, {"embed.vector": vectors})
+        last = len(texts) + 1
+        column = -made["rank"].fill_null(last).to_numpy() if "order" in name else made["score"].to_numpy()
+        found[name] = np.nan_to_num(np.asarray(column, np.float64), nan=-np.inf)
+    return found
+
+
+def influence(pairs: Sequence[tuple[str, str]], target: Sequence[tuple[str, str]], count: int) -> Values:
+    """(n,) scores of LESS for the first `count` pairs, NaN for the others; prints how long a pair takes."""
+    rows = documents(pairs[:count])
+    task = [[turn._asdict() for turn in talk(pair)] for pair in target]
+    less = Less(epochs=2, warm_up=0.25, batch=8, rate=1e-4, window=384, device="cpu").aimed_at([task])
+    start = time.process_time()
+    texts, messages = pa.array([row["text"] for row in rows]), pa.array([row["messages"] for row in rows], MESSAGES)
+    scores = scored(less, texts, messages=messages)["score"].to_numpy()
+    seconds = time.process_time() - start
+    print(f"less: {count} pairs, {len(target)} of a target, 2 epochs: {seconds:.0f} s, {seconds / count:.2f} s a pair")
+    return np.concatenate([scores, np.full(len(pairs) - count, np.nan)])
+
+
 def orders(pairs: Sequence[tuple[str, str]]) -> dict[str, Values]:
     """Selector or signal -> (n,) scores, the greater, the sooner chosen."""
-    talks = [[Message("user", asked), Message("assistant", answer)] for asked, answer in pairs]
-    rows = [
-        {"row": i, "id": str(i), "text": render(t), "messages": [m._asdict() for m in t]} for i, t in enumerate(talks)
-    ]
+    rows = documents(pairs)
     batch = document_batch(rows)
     texts = batch["text"]
     made = Ifd().process(batch)["ifd"]
@@ -104,26 +160,38 @@ def orders(pairs: Sequence[tuple[str, str]]) -> dict[str, Values]:
     }  # fmt: skip
 
 
-def auc(scores: Values, sound: npt.NDArray[np.bool_]) -> float:
-    """The probability that a sound pair has the greater score, ties by half."""
-    apart = scores[sound][:, None] - scores[~sound][None]
-    return float(((apart > 0) + 0.5 * (apart == 0)).mean())
+def auc(scores: Values, sound: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_]) -> float:
+    """The probability that a sound pair has the greater score, ties by half, `among` some of them."""
+    mine, others = scores[sound & among][:, None], scores[~sound & among][None]
+    return float(((mine > others) + 0.5 * (mine == others)).mean())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
-    options = parser(__doc__).parse_args(arguments)
+    options = parser(__doc__)
+    options.add_argument("--less", type=int, default=0, metavar="N", help="also LESS, on the first N pairs")
+    options.add_argument("--only-less", action="store_true", help="nothing but LESS")
+    chosen = options.parse_args(arguments)
     pin_to_one_core()
-    pairs, kinds = corrupted(sound_pairs(40 if options.quick else 160), 1)
-    print(f"{len(pairs)} pairs, {(kinds != '').sum()} corrupted")
+    count = 40 if chosen.quick else 160
+    pairs, kinds = corrupted(sound_pairs(count), 1)
+    target = sound_pairs(80, skip=count)
+    print(f"{len(pairs)} pairs, {(kinds != '').sum()} corrupted; {len(target)} others as target")
+    found: dict[str, Values] = {}
+    if not chosen.only_less:
+        found = orders(pairs) | aimed(pa.array([row["text"] for row in documents(pairs)]), target)
+    if chosen.less:
+        order = np.random.default_rng(1).permutation(len(pairs))
+        pairs, kinds = [pairs[i] for i in order], kinds[order]
+        found = {name: scores[order] for name, scores in found.items()}
+        found[f"less, {chosen.less} pairs, towards 10 sound ones"] = influence(pairs, target[::8], chosen.less)
     print(f"{'order':42}" + "".join(f"{kind:>10}" for kind in (*KINDS, "all")))
     totals = {}
-    for name, scores in orders(pairs).items():
-        found = [
-            auc(scores[(kinds == "") | (kinds == kind)], kinds[(kinds == "") | (kinds == kind)] == "") for kind in KINDS
-        ]
-        totals[name] = auc(scores, kinds == "")
-        print(f"{name:42}" + "".join(f"{value:10.2f}" for value in (*found, totals[name])))
+    for name, scores in found.items():
+        asked = ~np.isnan(scores)
+        row = [auc(scores, kinds == "", asked & ((kinds == "") | (kinds == kind))) for kind in KINDS]
+        totals[name] = auc(scores, kinds == "", asked)
+        print(f"{name:42}" + "".join(f"{value:10.2f}" for value in (*row, totals[name])))
     print(f"ratio: {max(totals.values()) / 0.5:.2f}")
     return 0
 

