@@ -21,6 +21,7 @@ from curate.dedup.step import GlobalStep
 from curate.documents import document_batch
 from curate.errors import CurateError, LedgerError, QuarantineError
 from curate.executors.executor import Executor, WorkerDied
+from curate.executors.here import Here
 from curate.files import digest
 from curate.kernels.cache import cache_root, folder_of
 from curate.plan import GlobalStage, MapStage, Phase, Plan
@@ -28,13 +29,15 @@ from curate.progress import Progress
 from curate.resolve import resolve
 from curate.steps.step import Step
 from curate.store import Place, table
-from curate.work import Job, UnitState, collect_entry, nothing_missing, perform, verdict_name
+from curate.work import Job, UnitState, collect_entry, perform, rows_missing, verdict_name
 
 # A document on whose account a worker died this often is quarantined; a unit that kills workers without a name ends the run.
 DEATHS_FOR_BLAME = 2
 DEATHS_OF_UNIT = 6
 # Verdicts over stored signals are so quick that up to this many documents are judged here, without starting workers.
 ROWS_JUDGED_HERE = 500_000
+# So few documents contribute to a global step sooner than a worker starts; no parser, which might hang, is at work there.
+ROWS_COLLECTED_HERE = 2_000
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,14 @@ def run(plan: Plan, executor: Executor, progress: Progress) -> RunResult:
     """Compute what the store does not hold, judge, and balance the books. Publishing is `publish.publish`."""
     states = [UnitState(unit) for unit in plan.units]
     results: list[PhaseResult] = []
+    idle = True
     for index, phase in enumerate(plan.phases):
         start, resolving = time.monotonic(), 0.0
         if isinstance(phase, MapStage):
-            receipts, reused = _units(plan, index, "map", states, executor, progress)
+            receipts, reused = _units(plan, index, "map", states, executor, progress, idle=idle)
             states = [_after_map(state, index, r) for state, r in zip(states, receipts, strict=True)]
         else:
-            receipts, reused = _units(plan, index, "collect", states, executor, progress)
+            receipts, reused = _units(plan, index, "collect", states, executor, progress, idle=idle)
             states = [
                 replace(s, entries={**s.entries, index: r["entry"]}) for s, r in zip(states, receipts, strict=True)
             ]
@@ -92,6 +96,7 @@ def run(plan: Plan, executor: Executor, progress: Progress) -> RunResult:
             states, verdicts = resolve(plan, index, states)
             resolving = time.monotonic() - resolving
             receipts = [{**r, **v, "in": n} for r, v, n in zip(receipts, verdicts, before, strict=True)]
+        idle = idle and reused == len(states)
         results.append(PhaseResult(phase, tuple(receipts), reused, time.monotonic() - start, resolving))
         _check(phase, receipts, states)
         progress.phase_done(phase.name, receipts, reused, time.monotonic() - start)
@@ -149,16 +154,26 @@ def _check(phase: Phase, receipts: Sequence[dict[str, Any]], states: Sequence[Un
 
 
 def _units(
-    plan: Plan, index: int, kind: str, states: Sequence[UnitState], executor: Executor, progress: Progress
+    plan: Plan,
+    index: int,
+    kind: str,
+    states: Sequence[UnitState],
+    executor: Executor,
+    progress: Progress,
+    *,
+    idle: bool,
 ) -> tuple[list[dict[str, Any]], int]:
-    """Receipts of one phase in unit order, and how many units the store held."""
+    """Receipts of one phase in unit order, and how many units the store held; `idle`: no worker has started yet."""
     jobs = [Job(plan.phases, index, state, plan.store) for state in states]
-    work = [i for i, job in enumerate(jobs) if not _committed(job) and not nothing_missing(job)]
+    missing = {i: rows_missing(job) for i, job in enumerate(jobs) if not _committed(job)}
+    work = [i for i, rows in missing.items() if rows != 0]
     judge = [] if kind == "collect" else [i for i in set(range(len(jobs))) - set(work) if not _judged(jobs[i])]
     if sum(states[i].count or 0 for i in judge) > ROWS_JUDGED_HERE:
         work = sorted({*work, *judge})
     done: dict[int, dict[str, Any]] = {}
     progress.phase(plan.phases[index].name, len(jobs), len(jobs) - len(work))
+    if kind == "collect" and idle and sum(_new_rows(states[i], missing[i]) for i in work) <= ROWS_COLLECTED_HERE:
+        executor = Here()
     if work:
         compile_kernels(plan.phases[index], progress)
         for i, receipt in _execute(kind, {i: jobs[i] for i in work}, executor):
@@ -168,6 +183,10 @@ def _units(
         if i not in done:
             done[i] = perform((kind, job))
     return [done[i] for i in range(len(jobs))], len(jobs) - len(work)
+
+
+def _new_rows(state: UnitState, missing: int | None) -> int:
+    return (state.count or 0) if missing is None else missing
 
 
 def _committed(job: Job) -> bool:

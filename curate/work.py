@@ -165,13 +165,13 @@ def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
         )  # fmt: skip
 
 
-def nothing_missing(job: Job) -> bool:
-    """Whether committed entries of this unit hold every row that the job needs, so that it computes nothing."""
+def rows_missing(job: Job) -> int | None:
+    """How many of the job's rows no committed entry of its unit holds; None where all are new, or in the input still."""
     if job.index == 0 or not job.place.entries(job.state.findings):
-        return False
+        return None
     name = "contribution.arrow" if isinstance(job.phases[job.index], GlobalStage) else "signals.arrow"
     parts, missing = _missing(job.place, alive_rows(job.phases, job.state, job.index), name, job.state.findings)
-    return bool(parts) and missing is not None and not len(missing)
+    return len(missing) if parts and missing is not None else None
 
 
 def _commit_parts(place: Place, entry: str, parts: list[str]) -> None:
