@@ -4,6 +4,7 @@
                                                          rules.arrow, verdict-<rules>.arrow
     .store/<collect fingerprint>/<unit fingerprint>/<entry>/contribution.arrow, receipt.json
     .store/resolve/<key>/duplicates.arrow, findings.arrow (a batch for each unit), receipt.json
+    .store/resolve/remembered-<settings>.arrow, .store/report/<content>.json: what serves later runs, and may be missing
     .store/published/<key>/{shard.arrow | ledger.parquet}, receipt.json
 
 `entry` names the set of rows that entered and, behind a global step that applies, what was found for them. When a
