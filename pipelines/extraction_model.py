@@ -16,20 +16,24 @@ import gzip
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 import numpy as np
+import pyarrow as pa
 
 from benchmarks.extraction import GOLD, PASSAGES, f1, has_passages
 from curate.extraction.blocks import Blocks, read_blocks
 from curate.extraction.boosting import Boosting, train
-from curate.extraction.choice import chosen
-from curate.extraction.engine import BETAS
+from curate.extraction.choice import chosen, evened
+from curate.extraction.engine import BETAS, extract
 from curate.extraction.labels import labels, mark_passages
-from curate.extraction.model import Model, to_json
+from curate.extraction.model import Model, shipped, to_json
 from curate.kernels.html_features import FEATURES
 from curate.kernels.trees import add_trees
 
@@ -38,7 +42,7 @@ HANDBOOK = "debian_handbook"
 DOCUMENTATION, EVERY = "corpus/debian_pages.warc.gz", 15
 FOLDS = 5
 GRID = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
-HOW = Boosting(bags=3, trees=120, depth=6, rate=0.12, ridge=3.0, least=1.0, features=0.3, rows=0.7, seed=17)
+HOW = Boosting(trees=120, depth=6, rate=0.12, ridge=3.0, least=1.0, features=0.3, rows=0.7, seed=17)
 #: the weight of labels that another extractor gave, of passages that people marked, and the least of any block, in shares
 #: of a page
 WEAK, MARKED, LEAST_WEIGHT = {PASSAGES: 1.0, "documentation": 0.25}, 0.3, 0.0005
@@ -83,10 +87,12 @@ def others(html: str, kept: Path | None) -> list[str]:
     path = kept / f"{hashlib.sha256(html.encode('utf-8', 'replace')).hexdigest()[:24]}.json" if kept else None
     if path and path.exists():
         return list(json.loads(path.read_text()))
-    from trafilatura import extract
+    import trafilatura
 
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-    found = [extract(html, include_comments=False, favor_precision=precise) or "" for precise in (True, False)]
+    found = [
+        trafilatura.extract(html, include_comments=False, favor_precision=precise) or "" for precise in (True, False)
+    ]
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found))
@@ -157,14 +163,35 @@ def scores(examples: Sequence[Example], found: dict[int, Any], beta: float) -> d
     values: dict[str, list[float]] = {}
     for place, p in found.items():
         one = examples[place]
-        keep = chosen(p, one.blocks.tokens, one.blocks.active, beta)
-        text = "\n".join(block for block, kept in zip(one.blocks.texts, keep, strict=True) if kept)
+        keep = chosen(evened(p, one.blocks), one.blocks, beta)
+        # as the engine gives it
+        text = normalize("NFC", "\n".join(compress(one.blocks.texts, keep)))
         if "gold_text" in one.row:
             values.setdefault(one.source, []).append(f1(one.row["gold_text"], text))
         else:
             for what, key in (("found", "must_contain"), ("junk", "must_not_contain")):
                 values.setdefault(what, []).extend(has_passages(text, one.row.get(key, ())))
     return values
+
+
+def languages(examples: Sequence[Example]) -> list[str]:
+    """The language of each page, as its set or it itself declares; `?` where neither does."""
+    pages = pa.array([one.row["html"].encode("utf-8", "replace") for one in examples], pa.binary()).cast(pa.string())
+    declared = extract(pages, shipped(), whole=True).fields["lang"].to_pylist()
+    named = (one.row.get("lang") or page for one, page in zip(examples, declared, strict=True))
+    return [re.split(r"[-_ ,]", name.strip().lower())[0] or "?" for name in named]
+
+
+def by_language(examples: Sequence[Example], found: dict[int, Any], beta: float) -> Iterator[str]:
+    """A table in Markdown: what each language scores in each set, with the number of pages (passages for found and junk)."""
+    columns = [*GOLD, "found", "junk"]
+    yield f"| language | {' | '.join(columns)} |"
+    yield "| --- |" + " --- |" * len(columns)
+    spoken = languages(examples)
+    for language in sorted({spoken[place] for place in found}):
+        own = scores(examples, {place: p for place, p in found.items() if spoken[place] == language}, beta)
+        cells = (f"{np.mean(own[name]):.3f} ({len(own[name])})" if own.get(name) else "" for name in columns)
+        yield f"| {language} | {' | '.join(cells)} |"
 
 
 def nested(examples: Sequence[Example], found: dict[int, Any]) -> dict[str, list[float]]:
@@ -210,6 +237,7 @@ def main() -> None:
         rows["beta chosen on the other folds"] = summary(nested(examples, found))
         for favor, values in rows.items():
             print(favor, *(f"{name} {mean:.4f} ± {error:.4f}" for name, (mean, error) in values.items()), sep=" | ")
+        print("", *by_language(examples, found, BETAS["balanced"]), sep="\n")
     model = fit(examples)
     options.model.parent.mkdir(parents=True, exist_ok=True)
     options.model.write_text(to_json(model._replace(about=about)))

@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.extraction.scratch import known, room
+from curate.extraction.scratch import known, one_page
+from curate.kernels.html_choice import find_tables
 from curate.kernels.html_features import FEATURES, page_features
 from curate.kernels.html_measures import ACTIVE, TOKENS
-from curate.kernels.html_pages import CHUNK, look_at
+from curate.kernels.html_pages import CHUNK, measure_page
+from curate.kernels.html_scan import scan_page
 from curate.kernels.html_state import BLOCKS, ELEMENT, HIDDEN, PARENT, START, STOP, TAG
-from curate.kernels.html_tags import NAMES
+from curate.kernels.html_tags import H1, H6, NAMES
 
 #: how far up the path of a block is told
 _PATH = 6
@@ -22,10 +24,12 @@ class Blocks(NamedTuple):
     """The n blocks of a page, in its order."""
 
     texts: list[str]
-    features: npt.NDArray[np.float32]  # n x len(FEATURES)
+    features: npt.NDArray[np.float32]  # n x len(FEATURES); zeros for those that are not active
     active: npt.NDArray[np.bool_]  # n: those that the model may choose
     tokens: npt.NDArray[np.int32]  # n
     hidden: npt.NDArray[np.int32]  # n: see `html_state.BY_STYLE`
+    table: npt.NDArray[np.int32]  # n: the table of data that one is in, by a number above 0, or 0
+    subheading: npt.NDArray[np.bool_]  # n: headings below the first level
     paths: list[str]  # n: the elements around, such as `article > div > p`
     relaxed: bool
 
@@ -33,24 +37,29 @@ class Blocks(NamedTuple):
 def read_blocks(page: bytes) -> Blocks:
     """The blocks of a page in UTF-8."""
     data = np.frombuffer(page, np.uint8)
-    here = room(len(page), page.count(b"<"))
-    s, m = here.scratch, here.measures
-    relaxed = bool(look_at(data, 0, len(page), known(), s, m))
+    here, s = one_page(len(page), page.count(b"<"))
+    m = here.measures
+    scan_page(data, 0, len(page), known(), s)
+    relaxed = bool(measure_page(data, s, m))
     count = int(s.state[BLOCKS])
-    x = np.zeros((len(FEATURES), count), np.float32)
-    for first in range(0, count, CHUNK):
-        last = min(first + CHUNK, count)
-        part = np.zeros((len(FEATURES), CHUNK), np.float32)
-        page_features(s, m, first, last, part)
-        x[:, first:last] = part[:, : last - first]
-    bounds = zip(s.blocks[START, :count], s.blocks[STOP, :count], strict=True)
-    elements = s.blocks[ELEMENT, :count]
+    x = np.zeros((count, len(FEATURES)), np.float32)
+    column_of = np.zeros(CHUNK, np.int32)
+    first = 0
+    while first < count:
+        last, columns = page_features(s, m, first, here.work.x, column_of)
+        x[first:last][column_of[: last - first] >= 0] = here.work.x[:, :columns].T
+        first = last
+    find_tables(s, m, here.work.chances.table)
+    bounds = zip(s.blocks[:count, START], s.blocks[:count, STOP], strict=True)
+    elements = s.blocks[:count, ELEMENT]
     return Blocks(
         [bytes(s.text[start:stop]).decode("utf-8", "replace") for start, stop in bounds],
-        np.ascontiguousarray(x.T),
-        m.counts[ACTIVE, :count] > 0,
-        m.counts[TOKENS, :count].copy(),
-        s.elements[HIDDEN, elements].copy(),
+        x,
+        m.counts[:count, ACTIVE] > 0,
+        m.counts[:count, TOKENS].copy(),
+        s.elements[elements, HIDDEN].copy(),
+        here.work.chances.table[:count].copy(),
+        (s.elements[elements, TAG] > H1) & (s.elements[elements, TAG] <= H6),
         [_path(s.elements, int(element)) for element in elements],
         relaxed,
     )
@@ -59,7 +68,7 @@ def read_blocks(page: bytes) -> Blocks:
 def _path(elements: npt.NDArray[np.int32], element: int) -> str:
     names: list[str] = []
     while element and len(names) < _PATH:
-        tag = int(elements[TAG, element])
+        tag = int(elements[element, TAG])
         names.append(NAMES[tag - 2] if tag > 1 else "?")
-        element = int(elements[PARENT, element])
+        element = int(elements[element, PARENT])
     return " > ".join(reversed(names)) or "page"

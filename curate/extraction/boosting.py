@@ -18,8 +18,7 @@ BINS = 64
 class Boosting:
     """How trees are grown."""
 
-    bags: int = 1  # forests whose mean is the answer, each on samples of its own
-    trees: int = 200  # of each
+    trees: int = 200
     depth: int = 6
     rate: float = 0.1
     ridge: float = 3.0  # added to the weight of a leaf; weights are 1 a row in the mean
@@ -56,24 +55,22 @@ def train(x: Floats, y: Floats, weight: Floats, how: Boosting) -> Trees:
     place = np.zeros(len(y), np.int32)
     grown, gain = [], np.zeros(x.shape[1])
     usable = np.array([feature for feature, edge in enumerate(thresholds) if len(edge)], np.int32)
-    for bag in range(how.bags):
-        rng = np.random.default_rng([how.seed, bag])
-        out = np.full(len(y), base, np.float32)
-        for _ in range(how.trees):
-            p = 1 / (1 + np.exp(-out))
-            gradient, curvature = ((p - y) * weight).astype(np.float32), (p * (1 - p) * weight).astype(np.float32)
-            rows = np.flatnonzero(rng.random(len(y)) < how.rows).astype(np.int32)
-            asked = np.sort(rng.choice(usable, max(1, int(how.features * len(usable))), replace=False))
-            features, splits, leaves, gains = grow_tree(
-                bins, rows, gradient, curvature, asked, how.depth, BINS, how.ridge, how.least
-            )
-            np.add.at(gain, features, gains)
-            cut = [
-                thresholds[f][b] if b < len(thresholds[f]) else np.float32(np.inf)
-                for f, b in zip(features, splits, strict=True)
-            ]
-            tree = (features, np.array(cut, np.float32), (how.rate * leaves).astype(np.float32))
-            add_trees(columns, len(y), tree[0][None], tree[1][None], tree[2][None], place, out)
-            grown.append((tree[0], tree[1], tree[2] / np.float32(how.bags)))
+    rng, out = np.random.default_rng(how.seed), np.full(len(y), base, np.float32)
+    for _ in range(how.trees):
+        p = 1 / (1 + np.exp(-out))
+        gradient, curvature = ((p - y) * weight).astype(np.float32), (p * (1 - p) * weight).astype(np.float32)
+        rows = np.flatnonzero(rng.random(len(y)) < how.rows).astype(np.int32)
+        asked = np.sort(rng.choice(usable, max(1, int(how.features * len(usable))), replace=False))
+        features, splits, leaves, gains = grow_tree(
+            bins, rows, gradient, curvature, asked, how.depth, BINS, how.ridge, how.least
+        )
+        np.add.at(gain, features, gains)
+        cut = [
+            thresholds[f][b] if b < len(thresholds[f]) else np.float32(np.inf)
+            for f, b in zip(features, splits, strict=True)
+        ]
+        tree = (features, np.array(cut, np.float32), (how.rate * leaves).astype(np.float32))
+        add_trees(columns, len(y), tree[0][None], tree[1][None], tree[2][None], place, out)
+        grown.append(tree)
     feature, threshold, leaf = (np.stack(parts) for parts in zip(*grown, strict=True))
     return Trees(base, feature, threshold, leaf, gain)

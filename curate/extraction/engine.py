@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import unicodedata
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from curate.extraction.model import Model
 from curate.extraction.scratch import known, room
 from curate.kernels.cache import folder_of
 from curate.kernels.html_attributes import FIELDS
-from curate.kernels.html_pages import Forest, count_markup, extract_pages
+from curate.kernels.html_pages import Forest, Found, count_markup, judge_pages, scan_pages, write_pages
 from curate.kernels.unicode import CODE_POINTS, LAST, kept_array
 from curate.text import Bytes, buffers, from_buffers
 
@@ -25,6 +26,9 @@ BETAS = {"precision": 0.7, "balanced": 1.0, "recall": 1.4}
 
 #: each `<` may cost 300 bytes of memory while its page is read; real pages of 10 MB have some 100,000
 MOST_MARKUP = 1_000_000
+#: pages are read in groups of about as many bytes, so that what a page needs is still near when its turn comes again
+GROUP_BYTES = 1 << 20
+_NO_BYTES = np.zeros(0, np.uint8)
 
 
 class Extracted(NamedTuple):
@@ -56,34 +60,49 @@ def extract(
     markup = np.zeros(len(pages), np.int64)
     count_markup(data, offsets, markup)
     skipped = markup > MOST_MARKUP
-    sizes = np.where(skipped, 0, np.diff(offsets.astype(np.int64)))
-    here = room(int(sizes.max(initial=0)), int(markup[~skipped].max(initial=0)))
+    markup, sizes = np.where(skipped, -1, markup), np.where(skipped, -1, np.diff(offsets.astype(np.int64)))
+    group = np.cumsum(np.maximum(sizes, 0)) // GROUP_BYTES
+    here, found = room(group, sizes, markup), _nothing(len(pages))
     trees = model.trees
     forest = Forest(trees.base, trees.feature, trees.threshold, trees.leaves)
-    found = extract_pages(
-        data,
-        offsets,
-        known(),
-        here.scratch,
-        here.measures,
-        forest,
-        here.work,
-        may_compose(),
-        skipped,
-        BETAS[favor],
-        whole,
-        markdown,
-        bullets,
-    )
-    text = from_buffers(found.text, found.offsets.astype(np.int32))
+    texts: list[Bytes] = []
+    fields: list[Bytes] = []
+    for first, last in pairwise(np.flatnonzero(np.diff(group, prepend=-1, append=-1))):
+        part, said = (
+            here.group(sizes[first:last], markup[first:last]),
+            Found._make(column[first:last] for column in found),
+        )
+        scan_pages(data, offsets[first : last + 1], known(), here.scratch, part)
+        judge_pages(data, here.scratch, part, here.measures, forest, here.work, BETAS[favor], whole, said)
+        text, field = write_pages(data, known(), here.scratch, part, may_compose(), markdown, bullets, said)
+        for places in (said.field_start, said.field_stop):
+            places += sum(len(part) for part in fields)
+        texts.append(text)
+        fields.append(field)
+    return _extracted(texts, fields, found, skipped)
+
+
+def _nothing(count: int) -> Found:
+    """What is said of pages before they are read."""
+    start, stop = np.zeros((count, len(FIELDS)), np.int64), np.zeros((count, len(FIELDS)), np.int64)
+    blocks, kept = np.zeros(count, np.int32), np.zeros(count, np.int32)
+    relaxed, denormal = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    return Found(np.zeros(count, np.int64), start, stop, np.zeros(count, np.float32), blocks, kept, relaxed, denormal)
+
+
+def _extracted(texts: list[Bytes], fields: list[Bytes], found: Found, skipped: npt.NDArray[np.bool_]) -> Extracted:
+    """The columns of pages of the texts and fields of their groups."""
+    offsets = np.concatenate([[0], np.cumsum(found.size)]).astype(np.int32)
+    text = from_buffers(np.concatenate([_NO_BYTES, *texts]), offsets)
     if found.denormal.any():
         composed = [unicodedata.normalize("NFC", value) for value in text.filter(pa.array(found.denormal)).to_pylist()]
         text = pc.replace_with_mask(text, pa.array(found.denormal), pa.array(composed, pa.string()))
-    fields = {
-        name: _strings(found.fields, found.field_start[place], found.field_stop[place])
+    data = np.concatenate([_NO_BYTES, *fields])
+    named = {
+        name: _strings(data, found.field_start[:, place], found.field_stop[:, place])
         for place, name in enumerate(FIELDS)
     }
-    return Extracted(text, fields, found.confidence, found.blocks, found.kept, found.relaxed, skipped)
+    return Extracted(text, named, found.confidence, found.blocks, found.kept, found.relaxed, skipped)
 
 
 def _strings(data: Bytes, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]) -> pa.Array:

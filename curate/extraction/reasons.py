@@ -10,10 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.extraction.blocks import Blocks, read_blocks
-from curate.extraction.choice import chosen
+from curate.extraction.choice import chosen, evened
 from curate.extraction.model import Model, Trees
-from curate.kernels.html_state import BY_STYLE, BY_TAG
+from curate.kernels.html_state import BY_SCRIPT, BY_STYLE, BY_TAG
 from curate.kernels.trees import add_trees
+
+#: what hides a block; the first that is true is told
+_HIDDEN = (
+    (BY_STYLE, "hidden by its attributes"),
+    (BY_SCRIPT, "for browsers without scripts"),
+    (BY_TAG, "navigation, footer or control"),
+)
 
 
 class Reasoned(NamedTuple):
@@ -55,8 +62,8 @@ def contributions(trees: Trees, row: npt.NDArray[np.float32]) -> npt.NDArray[np.
 def reasoned(page: bytes, model: Model, beta: float) -> Iterator[Reasoned]:
     """The blocks of a page in UTF-8 with what became of each, by the choice that maximises F-beta."""
     blocks = read_blocks(page)
-    p = 1 / (1 + np.exp(-odds(model.trees, blocks.features)))
-    keep = chosen(p, blocks.tokens, blocks.active, beta)
+    p = evened(1 / (1 + np.exp(-odds(model.trees, blocks.features))), blocks)
+    keep = chosen(p, blocks, beta)
     for place, text in enumerate(blocks.texts):
         why = _why(blocks, place, model)
         yield Reasoned(bool(keep[place]), float(p[place]), blocks.paths[place], text, why)
@@ -64,14 +71,7 @@ def reasoned(page: bytes, model: Model, beta: float) -> Iterator[Reasoned]:
 
 def _why(blocks: Blocks, place: int, model: Model) -> str:
     if not blocks.active[place]:
-        hidden = blocks.hidden[place]
-        return (
-            "hidden by its attributes"
-            if hidden & BY_STYLE
-            else "navigation, footer or control"
-            if hidden & BY_TAG
-            else ""
-        )
+        return next((why for bit, why in _HIDDEN if blocks.hidden[place] & bit), "")
     added = contributions(model.trees, blocks.features[place])
     sums: dict[str, float] = defaultdict(float)
     for name, value in zip(model.features, added, strict=True):

@@ -6,16 +6,22 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from curate.kernels.html_attributes import ATTRIBUTES, FIELDS, names
+from curate.kernels.html_choice import LEVELS, Chances
 from curate.kernels.html_entities import entities
 from curate.kernels.html_features import FEATURES
-from curate.kernels.html_measures import COUNTS, KINDS, PAGE_FIELDS, SUMS, Measures, character_kinds
-from curate.kernels.html_pages import CHUNK, LEVELS, Work
+from curate.kernels.html_measures import COUNTS, PAGE_FIELDS, SUMS, Measures, character_kinds
+from curate.kernels.html_pages import CHUNK, Group, Work, page_of
 from curate.kernels.html_state import BLOCK_FIELDS, ELEMENT_FIELDS, STATE_FIELDS, Known, Scratch
 from curate.kernels.html_tags import COUNT, tags
 from curate.kernels.html_text import byte_kinds
 from curate.kernels.html_words import words
+
+Counts = npt.NDArray[np.int64]
+#: bytes behind the text of a page that are written to and read, see `curate.kernels.vectors`
+SLACK = 64
 
 
 @functools.cache
@@ -25,50 +31,72 @@ def known() -> Known:
 
 
 class Room(NamedTuple):
-    """What the kernels write for one page, and then for the next."""
+    """What the kernels write for one group of pages, and then for the next."""
 
     scratch: Scratch
     measures: Measures
     work: Work
+    chosen: npt.NDArray[np.bool_]
+
+    def group(self, sizes: Counts, markup: Counts) -> Group:
+        """The places in this room of pages of `sizes` bytes with `markup` times `<`; less than 0 of both: not looked at."""
+        rows = np.concatenate([[0], np.cumsum(np.where(markup < 0, 0, markup + 2))])
+        text = np.concatenate([[0], np.cumsum(np.where(sizes < 0, 0, 2 * sizes + SLACK))])
+        state = np.zeros((len(sizes), STATE_FIELDS), np.int64)
+        return Group(rows, text, state, np.zeros((len(sizes), len(FIELDS), 3), np.int64), self.chosen[: rows[-1]])
 
 
-def room(page_bytes: int, markup: int) -> Room:
-    """Room for pages of up to `page_bytes` bytes with up to `markup` times `<`: some 300 bytes for each of these."""
-    elements = blocks = markup + 2
+def room(group: Counts, sizes: Counts, markup: Counts) -> Room:
+    """Room for groups of pages: some 300 bytes for each `<`. `group` numbers the groups of pages, from 0 on.
+
+    `sizes` are bytes, `markup` is how often `<` stands in each page.
+    """
+    rows = int(np.bincount(group, np.maximum(markup + 2, 0), 1).max())
+    text = int(np.bincount(group, np.maximum(2 * sizes + SLACK, 0), 1).max())
+    most = int(markup.max(initial=0)) + 2
     slots = 8
-    while slots < 2 * blocks:
+    while slots < 2 * most:
         slots *= 2
     scratch = Scratch(
         np.zeros(STATE_FIELDS, np.int64),
-        np.zeros(COUNT, np.int32),
-        np.zeros((ELEMENT_FIELDS, elements), np.int32),
-        np.zeros((2, elements), np.uint64),
-        np.zeros((BLOCK_FIELDS, blocks), np.int32),
-        np.zeros(2 * page_bytes + 64, np.uint8),
+        np.zeros(COUNT, np.int64),
+        np.zeros((rows, ELEMENT_FIELDS), np.int32),
+        np.zeros((rows, 2), np.uint64),
+        np.zeros((rows, BLOCK_FIELDS), np.int32),
+        np.zeros(text, np.uint8),
         np.zeros((len(ATTRIBUTES) + 1, 2), np.int64),
         np.zeros((len(FIELDS), 3), np.int64),
     )
     measures = Measures(
-        np.zeros((COUNTS, blocks), np.int32),
-        np.zeros((SUMS, blocks + 1), np.int64),
-        np.zeros(elements, np.float32),
-        np.zeros(elements, np.float32),
+        np.zeros((most, COUNTS), np.int32),
+        np.zeros((most + 1, SUMS), np.int64),
+        np.zeros(most, np.float32),
+        np.zeros(most, np.float32),
         np.zeros(PAGE_FIELDS, np.float64),
         np.zeros(slots, np.uint64),
         np.zeros(slots, np.int32),
-        np.zeros(elements, np.int64),
-        np.zeros((3, slots), np.int64),
-        np.zeros(blocks, np.int32),
+        np.zeros(most, np.int64),
+        np.zeros((slots, 3), np.int64),
+        np.zeros(most, np.int32),
         character_kinds(),
-        np.zeros(KINDS, np.int64),
     )
     work = Work(
         np.zeros((len(FEATURES), CHUNK), np.float32),
         np.zeros(CHUNK, np.float32),
         np.zeros(CHUNK, np.int32),
-        np.zeros(blocks, np.float32),
-        np.zeros(blocks, np.bool_),
-        np.zeros(LEVELS, np.float64),
-        np.zeros(LEVELS, np.float64),
+        np.zeros(CHUNK, np.int32),
+        Chances(
+            np.zeros(most, np.float32),
+            np.zeros(most, np.int32),
+            np.zeros(LEVELS, np.float64),
+            np.zeros(LEVELS, np.float64),
+        ),
     )
-    return Room(scratch, measures, work)
+    return Room(scratch, measures, work, np.zeros(rows, np.bool_))
+
+
+def one_page(size: int, markup: int) -> tuple[Room, Scratch]:
+    """Room for one page, and its part of the tables."""
+    sizes, marks = np.array([size]), np.array([markup])
+    here = room(np.zeros(1, np.int64), sizes, marks)
+    return here, page_of(here.scratch, here.group(sizes, marks), 0)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import inlined, loop
-from curate.kernels.html_tags import find_byte, hashed, is_space, look_up, lower, name_table
+from curate.kernels.html_tags import find_byte, is_space, look_up, lower, name_table, read_name
 from curate.text import Bytes
 
 Integers = npt.NDArray[np.int32]
@@ -74,41 +74,38 @@ def read_attributes(
     """
     i, present = at, np.int64(0)
     while i < stop:
-        byte = np.int64(data[i])
+        byte = data[i]
         if byte == 62:
             return i + 1, present, data[i - 1] == 47
         if is_space(byte) or byte == 47:
             i += 1
             continue
-        value, begin = np.uint64(0), i
-        while i < stop:
-            byte = np.int64(data[i])
-            if is_space(byte) or byte == 47 or byte == 62 or (byte == 61 and i > begin):
-                break
-            value = hashed(value, lower(byte))
+        i, value = read_name(data, i, stop)
+        while i < stop and is_space(data[i]):
             i += 1
-        number = look_up(keys, numbers, value)
-        j = i
-        while j < stop and is_space(data[j]):
-            j += 1
         start = end = i
-        if j < stop and data[j] == 61:
-            i = j + 1
+        if i < stop and data[i] == 61:
+            i += 1
             while i < stop and is_space(data[i]):
                 i += 1
-            if i < stop and (data[i] == 34 or data[i] == 39):
-                start = i + 1
-                end = find_byte(data, start, stop, np.int64(data[i]))
-                i = end + 1
-            else:
-                start = i
-                while i < stop and not is_space(data[i]) and data[i] != 62:
-                    i += 1
-                end = i
+            start, end, i = _value(data, i, stop)
+        number = look_up(keys, numbers, value)
         if number > 0 and present >> number & 1 == 0:
             present |= 1 << number
             values[number, 0], values[number, 1] = start, end
     return stop + 1, present, False
+
+
+@inlined
+def _value(data: Bytes, at: int, stop: int) -> tuple[int, int, int]:
+    """(Where the value of an attribute begins, where it ends, what is behind it); `at` is behind the `=` and white space."""
+    if at < stop and (data[at] == 34 or data[at] == 39):
+        end = find_byte(data, at + 1, stop, data[at])
+        return at + 1, end, end + 1
+    i = at
+    while i < stop and not is_space(data[i]) and data[i] != 62:
+        i += 1
+    return at, i, i
 
 
 @inlined
@@ -170,11 +167,9 @@ def read_meta(data: Bytes, present: int, values: Values, table: Names, fields: F
     for attribute in (PROPERTY, NAME, ITEMPROP, HTTP_EQUIV):
         if present >> attribute & 1 == 0:
             continue
-        value = np.uint64(0)
-        for i in range(values[attribute, 0], values[attribute, 1]):
-            value = hashed(value, lower(np.int64(data[i])))
+        end, value = read_name(data, values[attribute, 0], values[attribute, 1])
         found = look_up(table.meta_keys, table.metas, value)
-        if found:
+        if found and end == values[attribute, 1]:
             field, rank = found // (2 * LAST), found % (2 * LAST)
             set_field(fields, field, values[CONTENT, 0], values[CONTENT, 1], rank)
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
-from curate.kernels.html_tags import hash_name, hashed, slot_of
+from curate.kernels import inlined, loop
+from curate.kernels.html_tags import slot_of
 from curate.text import Bytes
 
 SLOTS = 8192
@@ -18,6 +18,7 @@ _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT, _0, _1, _LAST = np.uint64(51), np.uint64(0), np.uint64(1), np.uint64(SLOTS - 1)
 # the longest name without a semicolon, and the longest of all, in bytes
 _LEGACY, _LONGEST = 6, 32
+_TURN, _BACK = np.uint64(7), np.uint64(57)
 
 
 class Entities(NamedTuple):
@@ -26,6 +27,20 @@ class Entities(NamedTuple):
     keys: npt.NDArray[np.uint64]
     text: npt.NDArray[np.uint64]  # up to 7 bytes of UTF-8, the first lowest; their number in the highest byte
     c1: npt.NDArray[np.int32]  # 32: what browsers read `&#128;` to `&#159;` as (windows-1252)
+
+
+@inlined
+def hashed(value: Any, byte: Any) -> Any:
+    """The hash of a name, one byte of it more; begin with 0."""
+    return (value << _TURN | value >> _BACK) ^ np.uint64(byte)
+
+
+def hash_name(name: str) -> int:
+    """As `hashed` of all bytes of a name, in Python."""
+    value, mask = 0, (1 << 64) - 1
+    for byte in name.encode():
+        value = (value << int(_TURN) & mask | value >> int(_BACK)) ^ byte
+    return value
 
 
 @functools.cache

@@ -7,6 +7,7 @@ Containers are the block-level elements around a block.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from curate.kernels import inlined, loop
 from curate.kernels.html_measures import (
@@ -49,6 +50,8 @@ NEIGHBOURS = (
 )
 WORDS = tuple(f"word_{name}" for name in GROUPS)
 
+Integers = npt.NDArray[np.int32]
+
 #: the rows of the matrix of features, in order
 FEATURES = PAGE + TEXT + TAGS + PATHS + PLACE + CONTAINERS + AROUND + NEIGHBOURS + WORDS
 _TEXT0 = len(PAGE)
@@ -68,8 +71,12 @@ def _number(value: float) -> np.float32:
 
 
 @loop
-def page_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers) -> None:
-    """The features of the blocks `first` to `last` into the columns of `x`: len(FEATURES) x at least last - first."""
+def page_features(s: Scratch, m: Measures, first: int, x: Numbers, column_of: Integers) -> tuple[int, int]:
+    """The features of the blocks from `first` on that count, one a column of `x`: (the last block and one, how many count).
+
+    `x` is len(FEATURES) x columns and is filled as far as blocks go; `column_of` (room for as many) holds the column of
+    each block, -1 for those that do not count.
+    """
     page, blocks = m.page, s.state[BLOCKS]
     total = max(page[TOTAL], 1.0)
     top_size = sum_of(m.sums, s.elements, np.int64(page[TOP]), S_SIZE, blocks)
@@ -79,43 +86,48 @@ def page_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers) ->
         np.float32(page[PARAGRAPH_SHARE]), np.float32(min(page[ARTICLES], 20.0)), np.float32(top_size / total),
         np.float32(root_size / total), np.float32(page[HIDDEN_SHARE]), np.float32(page[RELAXED]), np.float32(page[CJK]),
     )  # fmt: skip
+    last, columns = min(blocks, first + x.shape[1]), 0
     for block in range(first, last):
-        column = block - first
-        for k in range(len(of_page)):
-            x[k, column] = of_page[k]
-        _text_features(s, m, block, x, column)
-        _container_features(s, m, block, x, column)
-    _place_features(s, m, first, last, x)
+        column_of[block - first] = -1
+        if m.counts[block, ACTIVE]:
+            column_of[block - first] = columns
+            for k in range(len(of_page)):
+                x[k, columns] = of_page[k]
+            _text_features(s, m, block, x, columns)
+            _container_features(s, m, block, x, columns)
+            columns += 1
+    _place_features(s, m, first, last, x, column_of)
+    return last, columns
 
 
 @inlined
 def _text_features(s: Scratch, m: Measures, block: int, x: Numbers, column: int) -> None:
     c, elements = m.counts, s.elements
-    element = np.int64(s.blocks[ELEMENT, block])
-    width = max(s.blocks[STOP, block] - s.blocks[START, block], 1)
-    size, tokens, letters = c[SIZE, block], c[TOKENS, block], max(c[LETTERS, block], 1)
+    element = np.int64(s.blocks[block, ELEMENT])
+    width = max(s.blocks[block, STOP] - s.blocks[block, START], 1)
+    size, tokens, letters = c[block, SIZE], c[block, TOKENS], max(c[block, LETTERS], 1)
     row = _TEXT0
     x[row, column] = _number(size)
     x[row + 1, column] = _number(tokens)
-    x[row + 2, column] = np.float32(min(s.blocks[LINKED, block] / width, 1.0))
-    x[row + 3, column] = s.blocks[LINKS, block]
-    x[row + 4, column] = np.float32(s.blocks[BOLD, block] / width)
-    x[row + 5, column] = np.float32(c[DIGITS, block] / letters)
-    x[row + 6, column] = np.float32(c[UPPER, block] / letters)
-    x[row + 7, column] = c[COMMAS, block]
-    x[row + 8, column] = c[STOPS, block]
-    x[row + 9, column] = np.float32(c[STOPS, block] / max(tokens, 1))
-    x[row + 10, column] = c[FIRST, block]
-    x[row + 11, column] = c[LAST, block]
+    x[row + 2, column] = np.float32(min(s.blocks[block, LINKED] / width, 1.0))
+    x[row + 3, column] = s.blocks[block, LINKS]
+    x[row + 4, column] = np.float32(s.blocks[block, BOLD] / width)
+    x[row + 5, column] = np.float32(c[block, DIGITS] / letters)
+    x[row + 6, column] = np.float32(c[block, UPPER] / letters)
+    x[row + 7, column] = c[block, COMMAS]
+    x[row + 8, column] = c[block, STOPS]
+    x[row + 9, column] = np.float32(c[block, STOPS] / max(tokens, 1))
+    x[row + 10, column] = c[block, FIRST]
+    x[row + 11, column] = c[block, LAST]
     x[row + 12, column] = np.float32(letters / max(tokens, 1))
-    x[row + 13, column] = s.blocks[BREAKS, block]
-    x[row + 14, column] = s.blocks[IMAGES, block]
-    x[row + 15, column] = c[SIGNS, block]
-    x[row + 16, column] = min(c[SAME, block], 8)
-    x[row + 17, column] = c[TITLE_WORD, block]
-    x[row + 18, column] = elements[HIDDEN, element]
-    tag, row = elements[TAG, element], _TAG0
-    path = elements[PATH, s.blocks[INNER, block]]
+    x[row + 13, column] = s.blocks[block, BREAKS]
+    x[row + 14, column] = s.blocks[block, IMAGES]
+    x[row + 15, column] = c[block, SIGNS]
+    x[row + 16, column] = min(c[block, SAME], 8)
+    x[row + 17, column] = c[block, TITLE_WORD]
+    x[row + 18, column] = elements[element, HIDDEN]
+    tag, row = elements[element, TAG], _TAG0
+    path = elements[s.blocks[block, INNER], PATH]
     x[row, column] = tag == P
     x[row + 1, column] = tag == LI
     x[row + 2, column] = tag - H1 + 1 if H1 <= tag <= H6 else 0
@@ -129,10 +141,10 @@ def _text_features(s: Scratch, m: Measures, block: int, x: Numbers, column: int)
     for k in range(_PATHS):
         x[_PATH0 + k, column] = path >> k & 1
     # 2 where a keyword is near (the block's own elements and the one around them), 1 where it is farther out
-    inner = np.int64(s.blocks[INNER, block])
+    inner = np.int64(s.blocks[block, INNER])
     above = holder_above(elements, element)
-    near = s.masks[0, inner] | s.masks[0, element] | s.masks[0, above] | s.masks[0, elements[PARENT, inner]]
-    far = s.masks[1, inner]
+    near = s.masks[inner, 0] | s.masks[element, 0] | s.masks[above, 0] | s.masks[elements[inner, PARENT], 0]
+    far = s.masks[inner, 1]
     for k in range(_GROUPS):
         bit = np.uint64(k)
         x[_WORD0 + k, column] = np.float32((far >> bit & np.uint64(1)) + (near >> bit & np.uint64(1)))
@@ -142,9 +154,9 @@ def _text_features(s: Scratch, m: Measures, block: int, x: Numbers, column: int)
 def _container_features(s: Scratch, m: Measures, block: int, x: Numbers, column: int) -> None:
     elements, blocks, sums = s.elements, s.state[BLOCKS], m.sums
     total, top = max(m.page[TOTAL], 1.0), max(m.page[TOP_SCORE], 1e-9)
-    element = np.int64(s.blocks[ELEMENT, block])
+    element = np.int64(s.blocks[block, ELEMENT])
     # a paragraph is one of many by nature
-    most = elements[MEMBERS, elements[GROUP, element]] if elements[TAG, element] != P else 0
+    most = elements[elements[element, GROUP], MEMBERS] if elements[element, TAG] != P else 0
     above, row, paragraphs = element, _CONTAINER0, np.float32(0)
     for level in range(3):
         above = holder_above(elements, above)
@@ -158,7 +170,7 @@ def _container_features(s: Scratch, m: Measures, block: int, x: Numbers, column:
         x[row + 5, column] = np.float32(sum_of(sums, elements, above, S_LONG, blocks) / max(size, 1))
         x[row + 6, column] = np.float32(100 * sum_of(sums, elements, above, S_COMMAS, blocks) / max(size, 1))
         x[row + 7, column] = np.float32(m.scores[above] / top)
-        copies = elements[MEMBERS, elements[GROUP, above]]
+        copies = elements[elements[above, GROUP], MEMBERS]
         x[row + 8, column] = _number(copies)
         most = max(most, copies)
         if level == 0:
@@ -167,13 +179,13 @@ def _container_features(s: Scratch, m: Measures, block: int, x: Numbers, column:
     x[_AROUND0, column] = np.float32(m.best[element] / top)
     x[_AROUND0 + 1, column] = _number(most)
     x[_AROUND0 + 3, column] = paragraphs
-    first, slot, article = holder_above(elements, element), m.slot[block], np.int64(elements[IN_ONE, element])
+    first, slot, article = holder_above(elements, element), m.slot[block], np.int64(elements[element, IN_ONE])
     x[_AROUND0 + 4, column] = np.float32(m.own[first] / total)
     x[_AROUND0 + 5, column] = np.float32(m.own[first] / max(m.page[MOST_OWN], 1.0))
-    x[_AROUND0 + 6, column] = np.float32(m.kin[0, slot] / total)
-    x[_AROUND0 + 7, column] = np.float32(m.kin[0, slot] / max(m.page[MOST_KIN], 1.0))
-    x[_AROUND0 + 8, column] = _number(m.kin[2, slot])
-    x[_AROUND0 + 9, column] = np.float32(m.kin[1, slot] / max(m.kin[0, slot], 1))
+    x[_AROUND0 + 6, column] = np.float32(m.kin[slot, 0] / total)
+    x[_AROUND0 + 7, column] = np.float32(m.kin[slot, 0] / max(m.page[MOST_KIN], 1.0))
+    x[_AROUND0 + 8, column] = _number(m.kin[slot, 2])
+    x[_AROUND0 + 9, column] = np.float32(m.kin[slot, 1] / max(m.kin[slot, 0], 1))
     of_article = sum_of(sums, elements, article, S_SIZE, blocks) if article else 0
     x[_AROUND0 + 10, column] = np.float32(of_article / total)
     x[_AROUND0 + 11, column] = np.float32(of_article / max(m.page[MOST_ARTICLE], 1.0))
@@ -181,54 +193,59 @@ def _container_features(s: Scratch, m: Measures, block: int, x: Numbers, column:
 
 
 @loop
-def _place_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers) -> None:
+def _place_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers, column_of: Integers) -> None:
     """Where a block stands: in the page, to the root of the running text, to headings, to its neighbours."""
     blocks, elements, total = s.state[BLOCKS], s.elements, max(m.page[TOTAL], 1.0)
     root, top = np.int64(m.page[ROOT]), np.int64(m.page[TOP])
-    begin, end = np.int64(elements[FIRST_BLOCK, root]), np.int64(min(elements[END_BLOCK, root], blocks))
-    top_begin, top_end = np.int64(elements[FIRST_BLOCK, top]), np.int64(min(elements[END_BLOCK, top], blocks))
+    begin, end = np.int64(elements[root, FIRST_BLOCK]), np.int64(min(elements[root, END_BLOCK], blocks))
+    top_begin, top_end = np.int64(elements[top, FIRST_BLOCK]), np.int64(min(elements[top, END_BLOCK], blocks))
     for block in range(first, last):
-        column, row = block - first, _PLACE0
-        element = np.int64(s.blocks[ELEMENT, block])
+        column, row = column_of[block - first], _PLACE0
+        if column < 0:
+            continue
+        element = np.int64(s.blocks[block, ELEMENT])
         inside = begin <= block < end
-        x[row, column] = np.float32(m.sums[S_BLOCKS, block] / max(m.page[BLOCK_COUNT], 1.0))
-        x[row + 1, column] = np.float32(m.sums[S_SIZE, block] / total)
-        x[row + 2, column] = elements[DEPTH, element]
-        x[row + 3, column] = elements[DEPTH, element] - elements[DEPTH, root]
+        x[row, column] = np.float32(m.sums[block, S_BLOCKS] / max(m.page[BLOCK_COUNT], 1.0))
+        x[row + 1, column] = np.float32(m.sums[block, S_SIZE] / total)
+        x[row + 2, column] = elements[element, DEPTH]
+        x[row + 3, column] = elements[element, DEPTH] - elements[root, DEPTH]
         x[row + 4, column] = inside
         x[row + 5, column] = -1 if block < begin else 0 if block < end else 1
         x[row + 6, column] = top_begin <= block < top_end and top > 0
-        x[_AROUND0 + 2, column] = (elements[PATH, element] & (IN_ARTICLE | IN_MAIN)) != 0 and m.best[element] > 0
-    _heading_features(s, m, first, last, x)
-    _neighbour_features(s, m, first, last, x)
+        x[_AROUND0 + 2, column] = (elements[element, PATH] & (IN_ARTICLE | IN_MAIN)) != 0 and m.best[element] > 0
+    _heading_features(s, m, first, last, x, column_of)
+    _neighbour_features(s, m, first, last, x, column_of)
 
 
 @loop
-def _heading_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers) -> None:
+def _heading_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers, column_of: Integers) -> None:
     """Text since the last heading, its level, how many there were; text since and to the next block of running text."""
     row, elements = _PLACE0 + 7, s.elements
     since, level, headings = np.int64(0), 0, 0
     # a stretch of blocks begins as if 200 blocks before were all that is before them
     for block in range(max(first - 200, 0), last):
-        tag = elements[TAG, s.blocks[ELEMENT, block]]
-        if H1 <= tag <= H6 and m.counts[ACTIVE, block]:
-            since, level, headings = m.sums[S_SIZE, block], tag - H1 + 1, headings + 1
-        if block >= first:
-            x[row, block - first] = _number(m.sums[S_SIZE, block] - since)
-            x[row + 1, block - first] = level
-            x[row + 2, block - first] = min(headings, 20)
+        tag = elements[s.blocks[block, ELEMENT], TAG]
+        if H1 <= tag <= H6 and m.counts[block, ACTIVE]:
+            since, level, headings = m.sums[block, S_SIZE], tag - H1 + 1, headings + 1
+        column = column_of[block - first] if block >= first else np.int32(-1)
+        if column >= 0:
+            x[row, column] = _number(m.sums[block, S_SIZE] - since)
+            x[row + 1, column] = level
+            x[row + 2, column] = min(headings, 20)
     seen = np.int64(max(first - 200, 0))
     for block in range(max(first - 200, 0), last):
-        if block >= first:
-            x[row + 3, block - first] = _number(m.sums[S_BLOCKS, block] - m.sums[S_BLOCKS, seen])
-        if m.counts[ACTIVE, block] and is_long(s, m, block):
+        column = column_of[block - first] if block >= first else np.int32(-1)
+        if column >= 0:
+            x[row + 3, column] = _number(m.sums[block, S_BLOCKS] - m.sums[seen, S_BLOCKS])
+        if m.counts[block, ACTIVE] and is_long(s, m, block):
             seen = np.int64(block)
     stop = min(last + 200, s.state[BLOCKS])
     seen = np.int64(stop)
     for block in range(stop - 1, first - 1, -1):
-        if block < last:
-            x[row + 4, block - first] = _number(m.sums[S_BLOCKS, seen] - m.sums[S_BLOCKS, block])
-        if m.counts[ACTIVE, block] and is_long(s, m, block):
+        column = column_of[block - first] if block < last else np.int32(-1)
+        if column >= 0:
+            x[row + 4, column] = _number(m.sums[seen, S_BLOCKS] - m.sums[block, S_BLOCKS])
+        if m.counts[block, ACTIVE] and is_long(s, m, block):
             seen = np.int64(block)
 
 
@@ -239,16 +256,18 @@ def _next_active(s: Scratch, m: Measures, block: int, step: int) -> int:
         other = block + k * step
         if other < 0 or other >= s.state[BLOCKS]:
             return -1
-        if m.counts[ACTIVE, other]:
+        if m.counts[other, ACTIVE]:
             return other
     return -1
 
 
 @loop
-def _neighbour_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers) -> None:
+def _neighbour_features(s: Scratch, m: Measures, first: int, last: int, x: Numbers, column_of: Integers) -> None:
     row = _NEIGHBOUR0
     for block in range(first, last):
-        column = block - first
+        column = column_of[block - first]
+        if column < 0:
+            continue
         for k in range(7):
             x[row + k, column] = 0
         near = 0
@@ -257,12 +276,12 @@ def _neighbour_features(s: Scratch, m: Measures, first: int, last: int, x: Numbe
             other = _next_active(s, m, block, step)
             if other < 0:
                 continue
-            width = max(s.blocks[STOP, other] - s.blocks[START, other], 1)
-            x[row + 2 * side, column] = _number(m.counts[SIZE, other])
-            x[row + 2 * side + 1, column] = np.float32(min(s.blocks[LINKED, other] / width, 1.0))
+            width = max(s.blocks[other, STOP] - s.blocks[other, START], 1)
+            x[row + 2 * side, column] = _number(m.counts[other, SIZE])
+            x[row + 2 * side + 1, column] = np.float32(min(s.blocks[other, LINKED] / width, 1.0))
             near += is_long(s, m, other)
             farther = _next_active(s, m, other, step)
             if farther >= 0:
-                x[row + 5 + side, column] = _number(m.counts[SIZE, farther])
+                x[row + 5 + side, column] = _number(m.counts[farther, SIZE])
                 near += is_long(s, m, farther)
         x[row + 4, column] = near

@@ -19,6 +19,7 @@ from curate.kernels.html_state import (
     Scratch,
 )  # fmt: skip
 from curate.kernels.html_tags import ARTICLE, P
+from curate.kernels.vectors import WIDTH, marks, ones
 from curate.text import Bytes
 
 Numbers = npt.NDArray[np.float32]
@@ -56,9 +57,11 @@ LONG = 80
 
 #: kinds of characters
 OTHER, SMALL, CAPITAL, FIGURE, COMMA, FULL_STOP, IDEOGRAPH, LETTER, BLANK, SIGN_MARK, COLON, QUOTE, WIDE = range(13)
-KINDS = 13
-#: those that words are made of
-_OF_WORDS = 1 << SMALL | 1 << CAPITAL | 1 << FIGURE | 1 << LETTER
+_0, _1 = np.uint64(0), np.uint64(1)
+#: masks of the bytes beyond ASCII, of words, and of some kinds
+_kinds = marks(
+    [(128, 255)], [(97, 122), (65, 90), (48, 57), 95], [(48, 57)], [(65, 90)], [44, 59], [33, 46, 63], [47, 62, 64, 124]
+)
 
 
 def character_kinds() -> npt.NDArray[np.uint8]:
@@ -83,9 +86,8 @@ class Measures(NamedTuple):
     repeated: npt.NDArray[np.int32]  # beside it
     own: Sums  # elements: the text of the blocks whose parent it is
     kin: npt.NDArray[np.int64]  # 3 x slots of the table: size, links, number of blocks in containers of the same look
-    slot: npt.NDArray[np.int32]  # blocks: where its kin are in the table
+    slot: npt.NDArray[np.int32]  # blocks: where its text, and then its kin, are in the table
     kinds: npt.NDArray[np.uint8]  # of bytes: `character_kinds`
-    histogram: npt.NDArray[np.int64]  # KINDS
 
 
 @inlined
@@ -115,34 +117,54 @@ def _wide_kind(data: Bytes, i: int, stop: int) -> tuple[int, int]:
 
 
 @loop
-def count_text(data: Bytes, start: int, stop: int, m: Measures, block: int) -> None:
-    """Count the characters of one block by kind; it begins and ends with no white space."""
-    i, before, width, tokens = start, np.int64(BLANK), 1, np.int64(0)
-    histogram, kinds = m.histogram, m.kinds
-    histogram[:] = 0
+def count_text(text: Bytes, start: int, stop: int, m: Measures, block: int) -> None:
+    """Count the characters of one block by kind; it begins and ends with no white space.
+
+    Reads up to WIDTH bytes behind it.
+    """
+    size = letters = tokens = digits = capitals = commas = stops = signs = ideographs = _0
+    in_word, i, last = _0, start, np.int64(m.kinds[text[stop - 1]])
     while i < stop:
-        kind = np.int64(kinds[data[i]])
-        width = 1
-        if kind == WIDE:
-            kind, width = _wide_kind(data, i, stop)
-        histogram[kind] += 1
-        tokens += (_OF_WORDS >> kind) & ~(_OF_WORDS >> before) & 1
-        before = kind
-        i += width
-    counts, ideographs = m.counts, histogram[IDEOGRAPH]
-    letters = histogram[SMALL] + histogram[CAPITAL] + histogram[FIGURE] + histogram[LETTER]
-    counts[SIZE, block] = histogram.sum() + ideographs
-    counts[TOKENS, block] = tokens + (ideographs + 1) // 2
-    counts[DIGITS, block] = histogram[FIGURE]
-    counts[UPPER, block] = histogram[CAPITAL]
-    counts[COMMAS, block] = histogram[COMMA]
-    counts[STOPS, block] = histogram[FULL_STOP]
-    counts[IDEOGRAPHS, block] = ideographs
-    counts[LETTERS, block] = letters + ideographs
-    first = np.int64(kinds[data[start]])
-    counts[FIRST, block] = _wide_kind(data, start, stop)[0] if first == WIDE else first
-    counts[LAST, block] = before
-    counts[SIGNS, block] = histogram[SIGN_MARK]
+        wide, word, digit, capital, comma, full_stop, sign = _kinds(text, i)
+        # up to the first character beyond ASCII, or to the end
+        mask = ((wide & (_0 - wide)) - _1) & ((_1 << np.uint64(min(stop - i, WIDTH))) - _1)
+        count = ones(mask)
+        if count:
+            word &= mask
+            letters += ones(word)
+            tokens += ones(word & ~(word << _1 | in_word))
+            in_word = word >> (count - _1)
+            digits += ones(digit & mask)
+            capitals += ones(capital & mask)
+            commas += ones(comma & mask)
+            stops += ones(full_stop & mask)
+            signs += ones(sign & mask)
+            size += count
+            i += np.int64(count)
+        while i < stop and text[i] >= 128:
+            last, width = _wide_kind(text, i, stop)
+            i += width
+            size += _1
+            letters += np.uint64(last == LETTER)
+            tokens += np.uint64(last == LETTER and in_word == _0)
+            in_word = np.uint64(last == LETTER)
+            ideographs += np.uint64(last == IDEOGRAPH)
+            commas += np.uint64(last == COMMA)
+            stops += np.uint64(last == FULL_STOP)
+            signs += np.uint64(last == SIGN_MARK)
+    counts = m.counts
+    counts[block, SIZE] = size + ideographs
+    counts[block, TOKENS] = tokens + (ideographs + _1) // np.uint64(2)
+    counts[block, DIGITS] = digits
+    counts[block, UPPER] = capitals
+    counts[block, COMMAS] = commas
+    counts[block, STOPS] = stops
+    counts[block, IDEOGRAPHS] = ideographs
+    counts[block, LETTERS] = letters + ideographs
+    first, ends = np.int64(m.kinds[text[start]]), np.int64(m.kinds[text[stop - 1]])
+    counts[block, FIRST] = _wide_kind(text, start, stop)[0] if first == WIDE else first
+    counts[block, LAST] = last if ends == WIDE else ends
+    counts[block, SIGNS] = signs
 
 
 @loop
@@ -154,17 +176,16 @@ def _count_copies(s: Scratch, m: Measures) -> None:
     mask = np.uint64(size - 1)
     m.hashes[:size] = 0
     m.repeated[:size] = 0
-    for pass_ in range(2):
-        for block in range(blocks):
-            value = hash_range(s.text, np.int64(s.blocks[START, block]), np.int64(s.blocks[STOP, block]))
-            slot = (value * GOLDEN >> np.uint64(20)) & mask
-            while m.hashes[slot] != np.uint64(0) and m.hashes[slot] != value:
-                slot = (slot + np.uint64(1)) & mask
-            m.hashes[slot] = value
-            if pass_ == 0:
-                m.repeated[slot] += 1
-            else:
-                m.counts[SAME, block] = m.repeated[slot]
+    for block in range(blocks):
+        value = hash_range(s.text, np.int64(s.blocks[block, START]), np.int64(s.blocks[block, STOP]))
+        slot = (value * GOLDEN >> np.uint64(20)) & mask
+        while m.hashes[slot] != np.uint64(0) and m.hashes[slot] != value:
+            slot = (slot + np.uint64(1)) & mask
+        m.hashes[slot] = value
+        m.repeated[slot] += 1
+        m.slot[block] = np.int64(slot)
+    for block in range(blocks):
+        m.counts[block, SAME] = m.repeated[m.slot[block]]
 
 
 @loop
@@ -172,7 +193,7 @@ def count_blocks(data: Bytes, s: Scratch, m: Measures) -> None:
     """Count the text of every block, and find those that the title begins with; `data` is the page."""
     start, stop = s.fields[0, 0], s.fields[0, 1]
     for block in range(s.state[BLOCKS]):
-        first, last = np.int64(s.blocks[START, block]), np.int64(s.blocks[STOP, block])
+        first, last = np.int64(s.blocks[block, START]), np.int64(s.blocks[block, STOP])
         count_text(s.text, first, last, m, block)
         same = min(last - first, np.int64(24))
         found = stop - start >= same and same >= 6
@@ -181,66 +202,66 @@ def count_blocks(data: Bytes, s: Scratch, m: Measures) -> None:
                 if data[start + k] != s.text[first + k]:
                     found = False
                     break
-        m.counts[TITLE_WORD, block] = found
+        m.counts[block, TITLE_WORD] = found
     _count_copies(s, m)
 
 
 @inlined
 def is_long(s: Scratch, m: Measures, block: int) -> bool:
-    size = m.counts[SIZE, block]
-    width = s.blocks[STOP, block] - s.blocks[START, block]
-    return size >= LONG and s.blocks[LINKED, block] * 3 < width
+    size = m.counts[block, SIZE]
+    width = s.blocks[block, STOP] - s.blocks[block, START]
+    return size >= LONG and s.blocks[block, LINKED] * 3 < width
 
 
 @inlined
 def linked_size(s: Scratch, m: Measures, block: int) -> int:
     """The part of the block's size that is linked."""
-    width = max(s.blocks[STOP, block] - s.blocks[START, block], 1)
-    return np.int64(m.counts[SIZE, block]) * min(s.blocks[LINKED, block], width) // width
+    width = max(s.blocks[block, STOP] - s.blocks[block, START], 1)
+    return np.int64(m.counts[block, SIZE]) * min(s.blocks[block, LINKED], width) // width
 
 
 @inlined
 def sum_of(sums: Sums, elements: npt.NDArray[np.int32], element: int, what: int, blocks: int) -> int:
     return (
-        sums[what, min(elements[END_BLOCK, element], blocks)] - sums[what, min(elements[FIRST_BLOCK, element], blocks)]
+        sums[min(elements[element, END_BLOCK], blocks), what] - sums[min(elements[element, FIRST_BLOCK], blocks), what]
     )
 
 
 @inlined
 def holder_above(elements: npt.NDArray[np.int32], element: int) -> int:
     """The block-level element around one; the page's own stays."""
-    return np.int64(elements[HOLDER, elements[PARENT, element]])
+    return np.int64(elements[elements[element, PARENT], HOLDER])
 
 
 @loop
 def measure(s: Scratch, m: Measures, relaxed: bool) -> None:
     """Which blocks count (`ACTIVE`; hidden ones only if `relaxed`), running sums, scores, what is said of the page."""
     blocks, sums = s.state[BLOCKS], m.sums
-    sums[:, 0] = 0
+    sums[0, :] = 0
     hidden_size = ideographs = np.int64(0)
     for block in range(blocks):
-        element, size = s.blocks[ELEMENT, block], m.counts[SIZE, block]
-        hidden = s.elements[HIDDEN, element] != 0
+        element, size = s.blocks[block, ELEMENT], m.counts[block, SIZE]
+        hidden = s.elements[element, HIDDEN] != 0
         active = relaxed or not hidden
-        m.counts[ACTIVE, block] = active
+        m.counts[block, ACTIVE] = active
         for what in range(SUMS):
-            sums[what, block + 1] = sums[what, block]
+            sums[block + 1, what] = sums[block, what]
         hidden_size += size if hidden else 0
         if active:
-            sums[S_SIZE, block + 1] += size
-            sums[S_LINKED, block + 1] += linked_size(s, m, block)
-            sums[S_BLOCKS, block + 1] += 1
-            sums[S_LONG, block + 1] += size if is_long(s, m, block) else 0
-            sums[S_COMMAS, block + 1] += m.counts[COMMAS, block]
-            sums[S_PARAGRAPHS, block + 1] += size if s.elements[TAG, element] == P else 0
-            ideographs += m.counts[IDEOGRAPHS, block]
-    total = max(sums[S_SIZE, blocks], 1)
+            sums[block + 1, S_SIZE] += size
+            sums[block + 1, S_LINKED] += linked_size(s, m, block)
+            sums[block + 1, S_BLOCKS] += 1
+            sums[block + 1, S_LONG] += size if is_long(s, m, block) else 0
+            sums[block + 1, S_COMMAS] += m.counts[block, COMMAS]
+            sums[block + 1, S_PARAGRAPHS] += size if s.elements[element, TAG] == P else 0
+            ideographs += m.counts[block, IDEOGRAPHS]
+    total = max(sums[blocks, S_SIZE], 1)
     page = m.page
-    page[TOTAL] = sums[S_SIZE, blocks]
-    page[LINK_SHARE] = sums[S_LINKED, blocks] / total
-    page[BLOCK_COUNT] = sums[S_BLOCKS, blocks]
-    page[LONG_SHARE] = sums[S_LONG, blocks] / total
-    page[PARAGRAPH_SHARE] = sums[S_PARAGRAPHS, blocks] / total
+    page[TOTAL] = sums[blocks, S_SIZE]
+    page[LINK_SHARE] = sums[blocks, S_LINKED] / total
+    page[BLOCK_COUNT] = sums[blocks, S_BLOCKS]
+    page[LONG_SHARE] = sums[blocks, S_LONG] / total
+    page[PARAGRAPH_SHARE] = sums[blocks, S_PARAGRAPHS] / total
     page[HIDDEN_SHARE] = hidden_size / (hidden_size + total)
     page[RELAXED] = relaxed
     page[CJK] = ideographs * 2 / total
@@ -256,28 +277,28 @@ def _gather_kin(s: Scratch, m: Measures) -> None:
         size *= 2
     mask = np.uint64(size - 1)
     m.hashes[:size] = 0
-    m.kin[:, :size] = 0
+    m.kin[:size, :] = 0
     m.own[: s.state[ELEMENTS]] = 0
     page[MOST_OWN] = page[MOST_KIN] = page[MOST_ARTICLE] = 0
     page[FIRST_ARTICLE] = 0
     for block in range(blocks):
-        if not m.counts[ACTIVE, block]:
+        if not m.counts[block, ACTIVE]:
             continue
-        element = np.int64(s.blocks[ELEMENT, block])
+        element = np.int64(s.blocks[block, ELEMENT])
         above = holder_above(elements, element)
-        m.own[above] += m.counts[SIZE, block]
+        m.own[above] += m.counts[block, SIZE]
         page[MOST_OWN] = max(page[MOST_OWN], float(m.own[above]))
-        value = (np.uint64(elements[SIGN, element]) << np.uint64(32) | np.uint64(elements[SIGN, above])) + np.uint64(1)
+        value = (np.uint64(elements[element, SIGN]) << np.uint64(32) | np.uint64(elements[above, SIGN])) + np.uint64(1)
         slot = (value * GOLDEN >> np.uint64(20)) & mask
         while m.hashes[slot] != np.uint64(0) and m.hashes[slot] != value:
             slot = (slot + np.uint64(1)) & mask
         m.hashes[slot] = value
         m.slot[block] = np.int64(slot)
-        m.kin[0, slot] += m.counts[SIZE, block]
-        m.kin[1, slot] += linked_size(s, m, block)
-        m.kin[2, slot] += 1
-        page[MOST_KIN] = max(page[MOST_KIN], float(m.kin[0, slot]))
-        article = elements[IN_ONE, element]
+        m.kin[slot, 0] += m.counts[block, SIZE]
+        m.kin[slot, 1] += linked_size(s, m, block)
+        m.kin[slot, 2] += 1
+        page[MOST_KIN] = max(page[MOST_KIN], float(m.kin[slot, 0]))
+        article = elements[element, IN_ONE]
         if article:
             page[MOST_ARTICLE] = max(
                 page[MOST_ARTICLE], float(sum_of(m.sums, elements, np.int64(article), S_SIZE, blocks))
@@ -292,10 +313,10 @@ def _score(s: Scratch, m: Measures) -> None:
     elements, scores, count, blocks = s.elements, m.scores, s.state[ELEMENTS], s.state[BLOCKS]
     scores[:count] = 0
     for block in range(blocks):
-        size = m.counts[SIZE, block]
-        if m.counts[ACTIVE, block] and size >= 25:
-            gain = np.float32(1 + m.counts[COMMAS, block] + min(size / 100, 3.0))
-            above = holder_above(elements, np.int64(s.blocks[ELEMENT, block]))
+        size = m.counts[block, SIZE]
+        if m.counts[block, ACTIVE] and size >= 25:
+            gain = np.float32(1 + m.counts[block, COMMAS] + min(size / 100, 3.0))
+            above = holder_above(elements, np.int64(s.blocks[block, ELEMENT]))
             scores[above] += gain
             if above:
                 above = holder_above(elements, above)
@@ -303,18 +324,18 @@ def _score(s: Scratch, m: Measures) -> None:
                 if above:
                     scores[holder_above(elements, above)] += gain / 4
     top, root, articles, top_score = 0, 0, 0, np.float32(0)
-    what = S_LONG if m.sums[S_LONG, blocks] > 0 else S_SIZE
-    half = m.sums[what, blocks] * 0.5
+    what = S_LONG if m.sums[blocks, S_LONG] > 0 else S_SIZE
+    half = m.sums[blocks, what] * 0.5
     for element in range(count):
-        articles += elements[TAG, element] == ARTICLE
+        articles += elements[element, TAG] == ARTICLE
         if scores[element] > 0:
             size = sum_of(m.sums, elements, element, S_SIZE, blocks)
             linked = sum_of(m.sums, elements, element, S_LINKED, blocks)
             scores[element] *= np.float32(1 - linked / max(size, 1))
             if scores[element] > top_score and element > 0:
                 top, top_score = element, scores[element]
-        parent = elements[PARENT, element]
+        parent = elements[element, PARENT]
         m.best[element] = max(scores[element], m.best[parent]) if element else np.float32(0)
-        if elements[HOLDER, element] == element and sum_of(m.sums, elements, element, what, blocks) > half:
+        if elements[element, HOLDER] == element and sum_of(m.sums, elements, element, what, blocks) > half:
             root = element
     m.page[TOP], m.page[ROOT], m.page[TOP_SCORE], m.page[ARTICLES] = top, root, top_score, articles

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from curate.kernels import inlined, kernel, loop
 from curate.kernels.html_attributes import FIELDS
+from curate.kernels.html_choice import Chances, choose, even_tables, find_tables
 from curate.kernels.html_features import page_features
-from curate.kernels.html_measures import ACTIVE, HIDDEN_SHARE, TOKENS, TOTAL, Measures, count_blocks, measure
+from curate.kernels.html_measures import ACTIVE, HIDDEN_SHARE, TOTAL, Measures, count_blocks, measure
 from curate.kernels.html_scan import scan_page
 from curate.kernels.html_state import BEGIN, BLOCKS, OUT, SPACE, Known, Scratch
 from curate.kernels.html_text import append_text
@@ -22,12 +23,20 @@ from curate.text import Bytes, Offsets
 Floats = npt.NDArray[np.float32]
 #: with less text than this that is not hidden, or little and this share of all hidden, hidden blocks are looked at, too
 FEW, LITTLE, MUCH_HIDDEN = 250, 1500, 0.8
-#: steps of probability in which blocks are chosen
-LEVELS = 1024
 #: how many blocks have their features in memory at a time; no power of two, or all features of a block share few lines
 #: of the processor's cache
 CHUNK = 250
 _FIELDS = len(FIELDS)
+
+
+class Group(NamedTuple):
+    """Where each of the k pages of a group has its rows and bytes in the tables of `Scratch`, and what is kept of it."""
+
+    rows: npt.NDArray[np.int64]  # k + 1: of elements and blocks
+    bytes: npt.NDArray[np.int64]  # k + 1: of text
+    state: npt.NDArray[np.int64]  # k x STATE_FIELDS
+    fields: npt.NDArray[np.int64]  # k x FIELDS x 3
+    chosen: npt.NDArray[np.bool_]  # rows: the blocks that are main text
 
 
 class Work(NamedTuple):
@@ -36,10 +45,8 @@ class Work(NamedTuple):
     x: Floats  # features x CHUNK
     odds: Floats  # CHUNK
     place: npt.NDArray[np.int32]  # CHUNK
-    probability: Floats  # blocks
-    chosen: npt.NDArray[np.bool_]  # blocks
-    tokens: npt.NDArray[np.float64]  # LEVELS
-    hits: npt.NDArray[np.float64]  # LEVELS
+    column_of: npt.NDArray[np.int32]  # CHUNK
+    chances: Chances
 
 
 class Forest(NamedTuple):
@@ -52,12 +59,10 @@ class Forest(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What n pages hold."""
+    """What is said of n pages."""
 
-    text: Bytes
-    offsets: npt.NDArray[np.int64]  # n + 1
-    fields: Bytes
-    field_start: npt.NDArray[np.int64]  # FIELDS x n
+    size: npt.NDArray[np.int64]  # n: bytes of text
+    field_start: npt.NDArray[np.int64]  # n x FIELDS: where each field is in the fields of the page's group
     field_stop: npt.NDArray[np.int64]
     confidence: Floats  # n: the F1 to be expected if the probabilities are right, 0 without text
     blocks: npt.NDArray[np.int32]  # n: all
@@ -66,10 +71,28 @@ class Found(NamedTuple):
     denormal: npt.NDArray[np.bool_]  # n: whether NFC may change the text
 
 
+@kernel
+def page_of(s: Scratch, g: Group, page: int) -> Scratch:
+    """The part of the tables that is a page's own."""
+    first, last = g.rows[page], g.rows[page + 1]
+    text = s.text[g.bytes[page] : g.bytes[page + 1]]
+    return Scratch(
+        g.state[page], s.opened, s.elements[first:last], s.masks[first:last], s.blocks[first:last], text, s.values,
+        g.fields[page],
+    )  # fmt: skip
+
+
+@kernel
+def scan_pages(data: Bytes, offsets: Offsets, known: Known, s: Scratch, g: Group) -> None:
+    """Read the pages of a group: UTF-8 bytes, k + 1 offsets. A page without a row in the tables is not looked at."""
+    for page in range(len(offsets) - 1):
+        if g.rows[page] < g.rows[page + 1]:
+            scan_page(data, np.int64(offsets[page]), np.int64(offsets[page + 1]), known, page_of(s, g, page))
+
+
 @loop
-def look_at(data: Bytes, start: int, stop: int, known: Known, s: Scratch, m: Measures) -> bool:
-    """Scan a page and measure its blocks; whether hidden ones count."""
-    scan_page(data, start, stop, known, s)
+def measure_page(data: Bytes, s: Scratch, m: Measures) -> bool:
+    """Measure the blocks of a page; whether hidden ones count."""
     count_blocks(data, s, m)
     measure(s, m, False)
     total, share = m.page[TOTAL], m.page[HIDDEN_SHARE]
@@ -81,51 +104,48 @@ def look_at(data: Bytes, start: int, stop: int, known: Known, s: Scratch, m: Mea
 
 @loop
 def judge(s: Scratch, m: Measures, forest: Forest, w: Work) -> None:
-    """The probability of each block that it is main text."""
-    blocks = s.state[BLOCKS]
-    for first in range(0, blocks, CHUNK):
-        last = min(first + CHUNK, blocks)
-        page_features(s, m, first, last, w.x)
-        rows = last - first
-        w.odds[:rows] = np.float32(forest.base)
-        add_trees(w.x, rows, forest.feature, forest.threshold, forest.leaves, w.place, w.odds)
-        for k in range(rows):
-            w.probability[first + k] = np.float32(1) / (np.float32(1) + np.exp(-w.odds[k]))
+    """The probability of each block that counts that it is main text, and the tables that blocks are in."""
+    first = np.int64(0)
+    while first < s.state[BLOCKS]:
+        last, columns = page_features(s, m, first, w.x, w.column_of)
+        w.odds[:columns] = np.float32(forest.base)
+        add_trees(w.x, columns, forest.feature, forest.threshold, forest.leaves, w.place, w.odds)
+        for block in range(first, last):
+            column = w.column_of[block - first]
+            if column >= 0:
+                w.chances.probability[block] = np.float32(1) / (np.float32(1) + np.exp(-w.odds[column]))
+        first = last
+    find_tables(s, m, w.chances.table)
+    even_tables(s, m, w.chances)
 
 
 @loop
-def choose(s: Scratch, m: Measures, beta: float, w: Work) -> tuple[float, int]:
-    """The blocks above the probability at which the F-measure to be expected is highest: (it, how many blocks).
-
-    If `p` are the probabilities and `t` the tokens of blocks, choosing those above a level gives sum(p t) hits, sum(t)
-    tokens, of sum(p t) over all that are wanted. The best level always takes at least one block.
-    """
-    w.tokens[:] = 0
-    w.hits[:] = 0
-    blocks, wanted = s.state[BLOCKS], 0.0
-    for block in range(blocks):
-        w.chosen[block] = False
-        if m.counts[ACTIVE, block]:
-            tokens, p = float(m.counts[TOKENS, block]), float(w.probability[block])
-            level = min(int(p * LEVELS), LEVELS - 1)
-            w.tokens[level] += tokens
-            w.hits[level] += p * tokens
-            wanted += p * tokens
-    best, at, tokens, hits = 0.0, LEVELS, 0.0, 0.0
-    square = beta * beta
-    for level in range(LEVELS - 1, -1, -1):
-        if w.tokens[level] > 0:
-            tokens += w.tokens[level]
-            hits += w.hits[level]
-            value = (1 + square) * hits / (tokens + square * wanted)
-            if value > best:
-                best, at = value, level
+def _take_all(s: Scratch, m: Measures, chosen: npt.NDArray[np.bool_]) -> int:
+    """All blocks that count; how many."""
     kept = 0
-    for block in range(blocks):
-        if m.counts[ACTIVE, block] and min(int(float(w.probability[block]) * LEVELS), LEVELS - 1) >= at:
-            w.chosen[block] = True
-            kept += 1
-    return best, kept
+    for block in range(s.state[BLOCKS]):
+        chosen[block] = m.counts[block, ACTIVE] > 0
+        kept += chosen[block]
+    return kept
+
+
+@kernel
+def judge_pages(
+    data: Bytes, s: Scratch, g: Group, m: Measures, forest: Forest, w: Work, beta: float, whole: bool, found: Found
+) -> None:
+    """Choose the blocks of each page of a group; with `whole` all that is not hidden."""
+    for page in range(len(found.size)):
+        if g.rows[page] == g.rows[page + 1]:
+            continue
+        here, chosen = page_of(s, g, page), g.chosen[g.rows[page] : g.rows[page + 1]]
+        found.relaxed[page] = measure_page(data, here, m)
+        if whole:
+            kept = _take_all(here, m, chosen)
+            best = 1.0 if kept > 0 else 0.0
+        else:
+            judge(here, m, forest, w)
+            best, kept = choose(here, m, beta, w.chances, chosen)
+        found.confidence[page], found.kept[page], found.blocks[page] = best, kept, here.state[BLOCKS]
 
 
 @inlined
@@ -144,11 +164,11 @@ def _may_compose(text: Bytes, start: int, stop: int, maybe: npt.NDArray[np.uint8
 
 @loop
 def _write_fields(
-    data: Bytes, known: Known, s: Scratch, page: int, out: Bytes, at: int, start: npt.NDArray, stop: npt.NDArray
+    data: Bytes, known: Known, s: Scratch, out: Bytes, at: int, start: npt.NDArray, stop: npt.NDArray
 ) -> int:
     """The fields of a page, references resolved and white space squeezed, to `out`; where they end."""
     for field in range(_FIELDS):
-        start[field, page] = stop[field, page] = at
+        start[field] = at
         i, last = s.fields[field, 0], s.fields[field, 1]
         s.state[BEGIN], s.state[SPACE] = -1, 0
         begin = s.state[OUT]
@@ -158,11 +178,50 @@ def _write_fields(
             out[at] = s.text[k]
             at += 1
         s.state[OUT] = begin
-        stop[field, page] = at
+        stop[field] = at
     return at
 
 
-@loop
+@kernel
+def _rooms(s: Scratch, g: Group, pages: int) -> tuple[int, int]:
+    """More bytes than the text and the fields of the pages can have."""
+    text = fields = np.int64(0)
+    for page in range(pages):
+        if g.rows[page] < g.rows[page + 1]:
+            here = page_of(s, g, page)
+            text += room_needed(here)
+            for field in range(_FIELDS):
+                fields += max(here.fields[field, 1] - here.fields[field, 0], 0)
+    return text, fields
+
+
+@kernel
+def write_pages(
+    data: Bytes,
+    known: Known,
+    s: Scratch,
+    g: Group,
+    maybe: npt.NDArray[np.uint8],
+    markdown: bool,
+    bullets: bool,
+    found: Found,
+) -> tuple[Bytes, Bytes]:
+    """The main text of the pages of a group, and their fields."""
+    pages = len(found.size)
+    text_room, field_room = _rooms(s, g, pages)
+    text, fields = np.empty(text_room, np.uint8), np.empty(field_room, np.uint8)
+    at = field_at = np.int64(0)
+    for page in range(pages):
+        if g.rows[page] == g.rows[page + 1]:
+            continue
+        here, start = page_of(s, g, page), at
+        at = write_page(here, g.chosen[g.rows[page] : g.rows[page + 1]], markdown, bullets, text, at)
+        found.size[page], found.denormal[page] = at - start, _may_compose(text, start, at, maybe)
+        field_at = _write_fields(data, known, here, fields, field_at, found.field_start[page], found.field_stop[page])
+    return text[:at].copy(), fields[:field_at].copy()
+
+
+@kernel
 def count_markup(data: Bytes, offsets: Offsets, counts: npt.NDArray[np.int64]) -> None:
     """How often `<` stands in each page: no page has more elements or blocks than that and one."""
     for page in range(len(offsets) - 1):
@@ -170,72 +229,3 @@ def count_markup(data: Bytes, offsets: Offsets, counts: npt.NDArray[np.int64]) -
         for i in range(np.uint64(offsets[page]), np.uint64(offsets[page + 1])):
             found += data[i] == 60
         counts[page] = found
-
-
-@kernel
-def _grown(held: Bytes, used: int, more: int) -> Bytes:
-    if used + more <= len(held):
-        return held
-    made = np.empty(max(2 * len(held), used + more), np.uint8)
-    made[:used] = held[:used]
-    return made
-
-
-@kernel
-def extract_pages(
-    data: Bytes,
-    offsets: Offsets,
-    known: Known,
-    s: Scratch,
-    m: Measures,
-    forest: Forest,
-    w: Work,
-    maybe: npt.NDArray[np.uint8],
-    skipped: npt.NDArray[np.bool_],
-    beta: float,
-    whole: bool,
-    markdown: bool,
-    bullets: bool,
-) -> Found:
-    """The main text and the fields of n pages (UTF-8 bytes, n + 1 offsets); with `whole` all text that is not hidden.
-
-    Those that are `skipped` are taken for empty.
-    """
-    count = len(offsets) - 1
-    text, fields = np.empty(1 << 16, np.uint8), np.empty(1 << 12, np.uint8)
-    found = Found(
-        text, np.zeros(count + 1, np.int64), fields, np.zeros((_FIELDS, count), np.int64),
-        np.zeros((_FIELDS, count), np.int64), np.zeros(count, np.float32), np.zeros(count, np.int32),
-        np.zeros(count, np.int32), np.zeros(count, np.bool_), np.zeros(count, np.bool_),
-    )  # fmt: skip
-    at = field_at = np.int64(0)
-    for page in range(count):
-        start, stop = np.int64(offsets[page]), np.int64(offsets[page + 1])
-        if skipped[page]:
-            stop = start
-        found.relaxed[page] = look_at(data, start, stop, known, s, m)
-        if whole:
-            kept = 0
-            for block in range(s.state[BLOCKS]):
-                w.chosen[block] = m.counts[ACTIVE, block] > 0
-                kept += w.chosen[block]
-            found.confidence[page], found.kept[page] = np.float32(kept > 0), kept
-        else:
-            judge(s, m, forest, w)
-            best, kept = choose(s, m, beta, w)
-            found.confidence[page], found.kept[page] = np.float32(best), kept
-        found.blocks[page] = s.state[BLOCKS]
-        text = _grown(text, at, room_needed(s))
-        end = write_page(s, m, w.chosen, markdown, bullets, text, at)
-        found.denormal[page] = _may_compose(text, at, end, maybe)
-        at = end
-        found.offsets[page + 1] = at
-        size = np.int64(64)
-        for field in range(_FIELDS):
-            size += max(s.fields[field, 1] - s.fields[field, 0], 0)
-        fields = _grown(fields, field_at, size)
-        field_at = _write_fields(data, known, s, page, fields, field_at, found.field_start, found.field_stop)
-    return Found(
-        text[:at].copy(), found.offsets, fields[:field_at].copy(), found.field_start, found.field_stop, found.confidence,
-        found.blocks, found.kept, found.relaxed, found.denormal,
-    )  # fmt: skip

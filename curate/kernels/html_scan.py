@@ -20,16 +20,19 @@ from curate.kernels.html_attributes import (
 from curate.kernels.html_state import (
     CHILDREN, DEPTH, END_BLOCK, FIRST_BLOCK, GROUP, HIDDEN, HOLDER, LAST_CHILD, MEMBERS, PARENT, PATH, PREVIOUS, SIGN,
     TAG, ANCHOR, BEGIN, BLOCKS, BOLD, BREAKS, BY_STYLE, BY_TAG, CELLS, CELL_SIZE, CUR, DEAD, ELEMENT, ELEMENTS, IMAGES,
-    INNER, IN_ONE, LINKED, LINKS, NO_TEXT, ORDINAL, OUT, OWN_TEXT, SPACE, START, STEPS, XHTML, Known, Scratch,
+    INNER, IN_ONE, BY_SCRIPT, LINKED, LINKS, NO_TEXT, ORDINAL, OUT, OWN_TEXT, SPACE, START, STEPS, XHTML, Known, Scratch,
 )  # fmt: skip
 from curate.kernels.html_tags import (
     ARTICLE, BLOCK, BODY, BR, CAPTION, CUSTOM, DD, DIR, DL, DT, ENDS_P, H1, H6, HEAD, HEADING, HIDE, HR, HTML, IMG,
     IN_BOLD, IN_LINK, IN_PRE, INERT, LI, LINK, MENU, META, OL, OPTION, RAW, SCRIPT, TABLE, TBODY, TD, TFOOT, TH, THEAD,
-    TIME, TITLE, TR, UL, VOID, A, P, find_byte, hashed, is_space, look_up, lower,
+    TIME, TITLE, TR, UL, VOID, A, NOSCRIPT, P, find_byte, is_space, look_up, read_name,
 )  # fmt: skip
 from curate.kernels.html_text import append_text, end_block
 from curate.kernels.html_words import groups_in
 from curate.text import Bytes
+
+#: a `noscript` with as many bytes of text is no note to the reader
+MUCH_TEXT = 500
 
 
 @loop
@@ -52,7 +55,7 @@ def scan_page(data: Bytes, start: int, stop: int, known: Known, s: Scratch) -> N
             i = _text(data, i, stop, known, s)
     end_block(s.state, s.blocks, s.text)
     _pop(s, 0)
-    s.elements[END_BLOCK, 0] = s.state[BLOCKS]
+    s.elements[0, END_BLOCK] = s.state[BLOCKS]
 
 
 @inlined
@@ -61,8 +64,8 @@ def _begin(s: Scratch, data: Bytes, start: int, stop: int) -> None:
     s.state[BEGIN] = -1
     s.state[ELEMENTS] = 1
     s.opened[:] = 0
-    s.elements[:, 0] = 0
-    s.masks[:, 0] = 0
+    s.elements[0, :] = 0
+    s.masks[0, :] = 0
     s.fields[:, 1] = -1
     s.state[XHTML] = contains(data, start, min(stop, start + 400), b"<?xml") >= 0 or (
         contains(data, start, min(stop, start + 400), b"dtd xhtml") >= 0
@@ -73,25 +76,25 @@ def _begin(s: Scratch, data: Bytes, start: int, stop: int) -> None:
 def _text(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int:
     """The run of text at `at`, into the block that is open or a new one; where it ends."""
     cur = s.state[CUR]
-    if s.elements[HIDDEN, cur] & (NO_TEXT | OWN_TEXT):
+    if s.elements[cur, HIDDEN] & (NO_TEXT | OWN_TEXT):
         return find_byte(data, at + 1, stop, 60)
     before, was_open = s.state[OUT], s.state[BEGIN] >= 0
-    i = append_text(data, at, stop, s.elements[PATH, cur] & IN_PRE, known.kinds, known.entities, s.state, s.text)
+    i = append_text(data, at, stop, s.elements[cur, PATH] & IN_PRE, known.kinds, known.entities, s.state, s.text)
     if s.state[BEGIN] < 0:
         return i
     block = s.state[BLOCKS]
     if not was_open:
-        s.blocks[:, block] = 0
-        s.blocks[START, block] = s.state[BEGIN]
-        s.blocks[ELEMENT, block] = s.elements[HOLDER, cur]
-        s.blocks[INNER, block] = cur
+        s.blocks[block, :] = 0
+        s.blocks[block, START] = s.state[BEGIN]
+        s.blocks[block, ELEMENT] = s.elements[cur, HOLDER]
+        s.blocks[block, INNER] = cur
     size = s.state[OUT] - before
     if s.state[ANCHOR]:
-        s.blocks[LINKED, block] += size
-        if s.blocks[LINKS, block] == 0:
-            s.blocks[LINKS, block] = 1
-    if s.elements[PATH, cur] & IN_BOLD:
-        s.blocks[BOLD, block] += size
+        s.blocks[block, LINKED] += size
+        if s.blocks[block, LINKS] == 0:
+            s.blocks[block, LINKS] = 1
+    if s.elements[cur, PATH] & IN_BOLD:
+        s.blocks[block, BOLD] += size
     return i
 
 
@@ -115,33 +118,33 @@ def _comment(data: Bytes, at: int, stop: int) -> int:
 
 
 @inlined
+def _name(data: Bytes, at: int, stop: int, known: Known) -> tuple[int, Any, int]:
+    """The name of a tag at `at`: (where it ends, its hash, its number)."""
+    i, value = read_name(data, at, stop)
+    number = look_up(known.tags.keys, known.tags.numbers, value)
+    if number == 0 and find_byte(data, at, i, 45) < i:
+        number = np.int64(CUSTOM)
+    return i, value, number
+
+
+@inlined
 def _start_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int:
     """The start tag whose name is at `at`; where what is behind it begins."""
-    i, value, custom = at, np.uint64(0), False
-    while i < stop:
-        byte = np.int64(data[i])
-        if is_space(byte) or byte == 47 or byte == 62:
-            break
-        custom |= byte == 45
-        value = hashed(value, lower(byte))
-        i += 1
-    number = look_up(known.tags.keys, known.tags.numbers, value)
-    if number == 0 and custom:
-        number = np.int64(CUSTOM)
+    i, value, number = _name(data, at, stop, known)
     name_end = i
     i, present, closed = read_attributes(data, i, stop, known.names.attribute_keys, known.names.attributes, s.values)
     if i > stop:
         return stop
     properties = known.tags.properties[number]
     closed = closed and s.state[XHTML] != 0
-    inside = s.elements[HIDDEN, s.state[CUR]] & NO_TEXT
+    inside = s.elements[s.state[CUR], HIDDEN] & NO_TEXT
     if properties & RAW:
         if not closed:
             i = _raw(data, at, name_end, i, stop, number, present, s)
         return i
     if inside:
         # what is inside matters no more than that one of the same name ends with its own end tag
-        if number == s.elements[TAG, s.state[CUR]] and properties & INERT and not closed:
+        if number == s.elements[s.state[CUR], TAG] and properties & INERT and not closed:
             _push(number, value, known, s)
         return i
     if number == META:
@@ -157,7 +160,7 @@ def _start_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int
         _break(s)
     elif number == IMG:
         if s.state[BEGIN] >= 0:
-            s.blocks[IMAGES, s.state[BLOCKS]] += 1
+            s.blocks[s.state[BLOCKS], IMAGES] += 1
     elif number == HR:
         end_block(s.state, s.blocks, s.text)
     elif properties & VOID == 0:
@@ -183,7 +186,7 @@ def _raw(data: Bytes, name: int, name_end: int, at: int, stop: int, number: int,
             if same and (is_space(after) or after == 62 or after == 47):
                 break
         i += 1
-    if number == TITLE and s.elements[HIDDEN, s.state[CUR]] & NO_TEXT == 0:
+    if number == TITLE and s.elements[s.state[CUR], HIDDEN] & NO_TEXT == 0:
         set_field(s.fields, F_TITLE, at, i, FIRST)
     elif number == SCRIPT and present >> TYPE & 1:
         first, last = s.values[TYPE, 0], s.values[TYPE, 1]
@@ -201,51 +204,44 @@ def _break(s: Scratch) -> None:
         end_block(s.state, s.blocks, s.text)
     else:
         s.state[SPACE] = 2
-        s.blocks[BREAKS, s.state[BLOCKS]] += 1
+        s.blocks[s.state[BLOCKS], BREAKS] += 1
 
 
 @inlined
 def _scope(s: Scratch) -> int:
     """The innermost open cell, caption or table: what is before it is out of reach."""
-    return max(s.opened[TD], s.opened[TH], s.opened[CAPTION], s.opened[TABLE])
+    opened = s.opened
+    return max(max(opened[TD], opened[TH]), max(opened[CAPTION], opened[TABLE]))
 
 
 @inlined
-def _imply(number: int, properties: int, s: Scratch) -> None:
-    """Close what a start tag of this number closes."""
-    opened = s.opened
-    if properties & ENDS_P and opened[P] > _scope(s):
-        _pop(s, opened[P])
+def _implied(number: int, properties: int, s: Scratch) -> int:
+    """The outermost element that a start tag of this number closes, or 0."""
+    opened, last = s.opened, np.int64(0)
     if number == LI:
-        if opened[LI] > max(opened[UL], opened[OL], opened[MENU], opened[DIR], _scope(s)):
-            _pop(s, opened[LI])
+        lists = max(max(opened[UL], opened[OL]), max(opened[MENU], opened[DIR]))
+        last = opened[LI] if opened[LI] > max(lists, _scope(s)) else last
     elif number in (DD, DT):
-        last = max(opened[DD], opened[DT])
-        if last > max(opened[DL], _scope(s)):
-            _pop(s, last)
+        term = max(opened[DD], opened[DT])
+        last = term if term > max(opened[DL], _scope(s)) else last
     elif number in (TD, TH, TR, TBODY, THEAD, TFOOT):
         last = opened[CAPTION]
         if number != TD and number != TH:
             last = max(last, opened[TR])
             if number != TR:
-                last = max(last, opened[TBODY], opened[THEAD], opened[TFOOT])
+                last = max(max(last, opened[TBODY]), max(opened[THEAD], opened[TFOOT]))
         if last <= opened[TABLE]:
-            last = np.int32(0)
+            last = np.int64(0)
         cell = max(opened[TD], opened[TH])
         if cell > opened[TABLE] and (last == 0 or cell < last):
             last = cell
-        if last > 0:
-            _pop(s, last)
     elif number == OPTION:
-        if opened[OPTION]:
-            _pop(s, opened[OPTION])
-    elif number == A:
-        if opened[A] > _scope(s):
-            _close(A, 0, s)
-    elif properties & HEADING:
-        cur = s.state[CUR]
-        if H1 <= s.elements[TAG, cur] <= H6:
-            _pop(s, cur)
+        last = opened[OPTION]
+    elif properties & HEADING and H1 <= s.elements[s.state[CUR], TAG] <= H6:
+        last = s.state[CUR]
+    if properties & ENDS_P and opened[P] > _scope(s) and (last == 0 or opened[P] < last):
+        last = opened[P]
+    return last
 
 
 @inlined
@@ -255,7 +251,11 @@ def _open(
     """An element begins."""
     if properties & BLOCK:
         end_block(s.state, s.blocks, s.text)
-    _imply(number, properties, s)
+    last = _implied(number, properties, s)
+    if last > 0:
+        _pop(s, last)
+    elif number == A and s.opened[A] > _scope(s):
+        _retire(s, s.opened[A])
     cur = _push(number, value, known, s)
     elements, values = s.elements, s.values
     own, sign = np.uint64(0), np.uint64(number)
@@ -265,18 +265,18 @@ def _open(
             own |= bits
             if attribute == CLASS:
                 sign ^= letters
-    s.masks[0, cur] = own
-    s.masks[1, cur] = own | s.masks[1, elements[PARENT, cur]]
+    s.masks[cur, 0] = own
+    s.masks[cur, 1] = own | s.masks[elements[cur, PARENT], 1]
     _count_sibling(cur, np.int64((sign ^ sign >> np.uint64(31)) & np.uint64(0x7FFFFFFF)), s)
     if present and hides(data, present, values):
-        elements[HIDDEN, cur] |= BY_STYLE if properties & BLOCK else OWN_TEXT
+        elements[cur, HIDDEN] |= BY_STYLE if properties & BLOCK else OWN_TEXT
     if number == A:
         if present >> HREF & 1:
             s.state[ANCHOR] = cur
-            elements[PATH, cur] |= IN_LINK
+            elements[cur, PATH] |= IN_LINK
             read_link(data, present, values, s.fields)
             if s.state[BEGIN] >= 0:
-                s.blocks[LINKS, s.state[BLOCKS]] += 1
+                s.blocks[s.state[BLOCKS], LINKS] += 1
     elif number == TIME and present >> DATETIME & 1:
         set_field(s.fields, F_DATE, values[DATETIME, 0], values[DATETIME, 1], LAST)
     if closed:
@@ -290,29 +290,31 @@ def _push(number: int, value: Any, known: Known, s: Scratch) -> int:
     """A new element, child of the current one; its place."""
     elements, parent, cur = s.elements, s.state[CUR], s.state[ELEMENTS]
     properties = known.tags.properties[number]
-    elements[PARENT, cur] = parent
-    elements[TAG, cur] = number
-    elements[PREVIOUS, cur] = s.opened[number]
-    elements[HOLDER, cur] = cur if properties & BLOCK else elements[HOLDER, parent]
-    elements[FIRST_BLOCK, cur] = s.state[BLOCKS]
-    hidden = elements[HIDDEN, parent]
+    elements[cur, PARENT] = parent
+    elements[cur, TAG] = number
+    elements[cur, PREVIOUS] = s.opened[number]
+    elements[cur, HOLDER] = cur if properties & BLOCK else elements[parent, HOLDER]
+    elements[cur, FIRST_BLOCK] = s.state[BLOCKS]
+    hidden = elements[parent, HIDDEN]
     if properties & BLOCK and hidden & OWN_TEXT:
         hidden = hidden & ~OWN_TEXT | BY_STYLE
     if properties & HIDE:
         hidden |= BY_TAG
+    if number == NOSCRIPT:
+        hidden |= BY_SCRIPT
     if properties & INERT:
         hidden |= NO_TEXT
-    elements[HIDDEN, cur] = hidden
-    elements[PATH, cur] = elements[PATH, parent] | known.tags.paths[number]
-    elements[DEPTH, cur] = elements[DEPTH, parent] + 1
-    elements[SIGN, cur] = np.int64(value & np.uint64(0x7FFFFFFF))
-    elements[GROUP, cur] = cur
+    elements[cur, HIDDEN] = hidden
+    elements[cur, PATH] = elements[parent, PATH] | known.tags.paths[number]
+    elements[cur, DEPTH] = elements[parent, DEPTH] + 1
+    elements[cur, SIGN] = np.int64(value & np.uint64(0x7FFFFFFF))
+    elements[cur, GROUP] = cur
     for field in (MEMBERS, LAST_CHILD, CHILDREN, DEAD, ORDINAL, CELLS, CELL_SIZE):
-        elements[field, cur] = 0
-    elements[IN_ONE, cur] = cur if number == ARTICLE else elements[IN_ONE, parent]
+        elements[cur, field] = 0
+    elements[cur, IN_ONE] = cur if number == ARTICLE else elements[parent, IN_ONE]
     if number == LI:
-        elements[CHILDREN, parent] += 1
-        elements[ORDINAL, cur] = elements[CHILDREN, parent]
+        elements[parent, CHILDREN] += 1
+        elements[cur, ORDINAL] = elements[parent, CHILDREN]
     s.opened[number] = cur
     s.state[CUR] = cur
     s.state[ELEMENTS] = cur + 1
@@ -323,14 +325,25 @@ def _push(number: int, value: Any, known: Known, s: Scratch) -> int:
 def _count_sibling(cur: int, sign: int, s: Scratch) -> None:
     """Count an element with its elder siblings of the same tag and class."""
     elements = s.elements
-    parent = elements[PARENT, cur]
-    elder = elements[LAST_CHILD, parent]
-    if elements[TAG, cur] > CUSTOM:
-        elements[SIGN, cur] = sign
-    if elder and elements[SIGN, elder] == elements[SIGN, cur]:
-        elements[GROUP, cur] = elements[GROUP, elder]
-    elements[LAST_CHILD, parent] = cur
-    elements[MEMBERS, elements[GROUP, cur]] += 1
+    parent = elements[cur, PARENT]
+    elder = elements[parent, LAST_CHILD]
+    if elements[cur, TAG] > CUSTOM:
+        elements[cur, SIGN] = sign
+    if elder and elements[elder, SIGN] == elements[cur, SIGN]:
+        elements[cur, GROUP] = elements[elder, GROUP]
+    elements[parent, LAST_CHILD] = cur
+    elements[elements[cur, GROUP], MEMBERS] += 1
+
+
+@loop
+def _show_without_script(s: Scratch, element: int, end: int) -> None:
+    """A `noscript` that holds much text holds the page's: what is in it is no longer hidden by it."""
+    first = np.int64(s.elements[element, FIRST_BLOCK])
+    # of nested ones the outermost, or the work would grow with the square of the page
+    if s.elements[element, PREVIOUS] or first == end or s.state[OUT] - s.blocks[first, START] < MUCH_TEXT:
+        return
+    for inside in range(element, s.state[ELEMENTS]):
+        s.elements[inside, HIDDEN] &= ~BY_SCRIPT
 
 
 @inlined
@@ -340,44 +353,52 @@ def _pop(s: Scratch, last: int) -> None:
     cur = state[CUR]
     end = state[BLOCKS] + (state[BEGIN] >= 0)
     while cur > 0 and cur >= last:
-        elements[END_BLOCK, cur] = end
-        if elements[DEAD, cur] == 0:
-            s.opened[elements[TAG, cur]] = elements[PREVIOUS, cur]
+        elements[cur, END_BLOCK] = end
+        if elements[cur, TAG] == NOSCRIPT:
+            _show_without_script(s, cur, end)
+        if elements[cur, DEAD] == 0:
+            s.opened[elements[cur, TAG]] = elements[cur, PREVIOUS]
         if cur == state[ANCHOR]:
             state[ANCHOR] = 0
-        cur = elements[PARENT, cur]
+        cur = np.int64(elements[cur, PARENT])
         state[STEPS] += 1
     state[CUR] = cur
+
+
+@inlined
+def _retire(s: Scratch, element: int) -> None:
+    """Close an element that is not the current one, and none of those inside it."""
+    s.elements[element, DEAD] = 1
+    s.opened[s.elements[element, TAG]] = s.elements[element, PREVIOUS]
+    if element == s.state[ANCHOR]:
+        s.state[ANCHOR] = 0
 
 
 @inlined
 def _close(number: int, value: Any, s: Scratch) -> None:
     """An end tag of this number."""
     elements = s.elements
-    last = np.int64(s.opened[number])
+    last = s.opened[number]
     if H1 <= number <= H6:
         for heading in range(H1, H6 + 1):
-            last = max(last, np.int64(s.opened[heading]))
+            last = max(last, s.opened[heading])
     if number <= CUSTOM:
         sign, steps = np.int64(np.uint64(value) & np.uint64(0x7FFFFFFF)), 0
         # names that are not known share a chain: look for the same one, not far
-        while last and elements[SIGN, last] != sign and steps < 16:
-            last = np.int64(elements[PREVIOUS, last])
+        while last and elements[last, SIGN] != sign and steps < 16:
+            last = np.int64(elements[last, PREVIOUS])
             steps += 1
-        if last and elements[SIGN, last] != sign:
+        if last and elements[last, SIGN] != sign:
             last = np.int64(0)
     in_table = number in (TD, TH, TR, TBODY, THEAD, TFOOT)
-    bound = s.opened[TABLE] if in_table else np.int32(0) if number == TABLE else _scope(s)
+    bound = s.opened[TABLE] if in_table else np.int64(0) if number == TABLE else _scope(s)
     if number == CAPTION:
         bound = s.opened[TABLE]
     if last == 0 or last < bound:
         return
-    if elements[HOLDER, s.state[CUR]] > last and elements[HOLDER, last] != last:
+    if elements[s.state[CUR], HOLDER] > last and elements[last, HOLDER] != last:
         # an inline element closed inside a block that it holds
-        elements[DEAD, last] = 1
-        s.opened[number] = elements[PREVIOUS, last]
-        if last == s.state[ANCHOR]:
-            s.state[ANCHOR] = 0
+        _retire(s, last)
         return
     _pop(s, last)
 
@@ -385,19 +406,9 @@ def _close(number: int, value: Any, s: Scratch) -> None:
 @inlined
 def _end_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int:
     """The end tag whose name is at `at`; where what is behind it begins."""
-    i, value, custom = at, np.uint64(0), False
-    while i < stop:
-        byte = np.int64(data[i])
-        if is_space(byte) or byte == 47 or byte == 62:
-            break
-        custom |= byte == 45
-        value = hashed(value, lower(byte))
-        i += 1
-    number = look_up(known.tags.keys, known.tags.numbers, value)
-    if number == 0 and custom:
-        number = np.int64(CUSTOM)
+    i, value, number = _name(data, at, stop, known)
     i = min(stop, find_byte(data, i, stop, 62) + 1)
-    if s.elements[HIDDEN, s.state[CUR]] & NO_TEXT and number != s.elements[TAG, s.state[CUR]]:
+    if s.elements[s.state[CUR], HIDDEN] & NO_TEXT and number != s.elements[s.state[CUR], TAG]:
         return i
     if number == BR:
         _break(s)

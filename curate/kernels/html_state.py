@@ -32,12 +32,12 @@ Table = npt.NDArray[np.int32]
     LAST_CHILD,
     CHILDREN,
 ) = range(14)
-#: closed out of order; number in its list; of a table: chosen cells and what they hold, set when it is written
+#: closed out of order; number in its list; of a table: cells that count and what they hold, when blocks are chosen and written
 #: and the innermost `article` that it is or stands in
 DEAD, ORDINAL, CELLS, CELL_SIZE, IN_ONE = 14, 15, 16, 17, 18
 ELEMENT_FIELDS = 19
-#: how an element is hidden: by attributes, by what it is, no text at all, its own text alone (inline)
-BY_STYLE, BY_TAG, NO_TEXT, OWN_TEXT = 1, 2, 4, 8
+#: how an element is hidden: by attributes, by what it is, no text at all, its own text alone (inline), in a short `noscript`
+BY_STYLE, BY_TAG, NO_TEXT, OWN_TEXT, BY_SCRIPT = 1, 2, 4, 8, 16
 
 #: fields of a block: where its text is, its block-level element, the innermost one at its start, and bytes of some kinds
 START, STOP, ELEMENT, INNER, LINKED, BOLD, LINKS, BREAKS, IMAGES = range(9)
@@ -62,7 +62,7 @@ class Scratch(NamedTuple):
     """What a scan writes; see `room` of `html_pages` for the sizes."""
 
     state: npt.NDArray[np.int64]  # STATE_FIELDS
-    opened: Table  # COUNT: the last open element of each number, or 0
+    opened: npt.NDArray[np.int64]  # COUNT: the last open element of each number, or 0
     elements: Table  # ELEMENT_FIELDS x elements; element 0 is the page
     masks: npt.NDArray[np.uint64]  # 2 x elements: own keywords, those of all ancestors too
     blocks: Table  # BLOCK_FIELDS x blocks

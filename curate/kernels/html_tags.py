@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined
+from curate.kernels import inlined, loop
+from curate.kernels.groups import eight_bytes
+from curate.kernels.vectors import WIDTH, bytes_before, name_length
 from curate.text import Bytes
 
 Integers = npt.NDArray[np.int32]
@@ -22,7 +24,7 @@ BLOCK = 1 << 0  # its text stands apart from what is before and behind
 VOID = 1 << 1  # has no content
 RAW = 1 << 2  # its content is no markup and is left out
 INERT = 1 << 3  # whatever it holds is no text of the page
-HIDE = 1 << 4  # seldom holds main text: left out unless little else is there
+HIDE = 1 << 4  # seldom holds main text: left out unless little else is there; so is a short `noscript`
 ENDS_P = 1 << 5  # an open paragraph ends where it begins
 SCOPE = 1 << 6  # end tags inside do not reach beyond it
 HEADING = 1 << 7
@@ -45,7 +47,7 @@ rp rt ruby s samp slot small span strike strong sub sup time tt u var nobr math 
 _VOID = "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr"
 _RAW = "script style xmp iframe noembed noframes textarea title"
 _INERT = "svg template annotation"
-_HIDE = "nav footer button select noscript option optgroup datalist canvas object audio video"
+_HIDE = "nav footer button select option optgroup datalist canvas object audio video"
 _SCOPE = "table td th caption"
 _HEADINGS = "h1 h2 h3 h4 h5 h6"
 _PATHS = {
@@ -72,9 +74,9 @@ H1, H6, CODE, BLOCKQUOTE, DIV, SPAN = (NUMBER[name] for name in "h1 h6 code bloc
 FIGCAPTION, ARTICLE = NUMBER["figcaption"], NUMBER["article"]
 
 SLOTS = 512
-_TURN, _BACK = np.uint64(7), np.uint64(57)
 _PRIME, _SHIFT, _0, _1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(55), np.uint64(0), np.uint64(1)
-_LAST = np.uint64(SLOTS - 1)
+_LAST, _ALL, _HALF = np.uint64(SLOTS - 1), np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(32)
+_SMALL = np.uint64(0x2020202020202020)
 
 
 class Tags(NamedTuple):
@@ -87,9 +89,35 @@ class Tags(NamedTuple):
 
 
 @inlined
-def hashed(value: Any, byte: Any) -> Any:
-    """The hash of a name, one byte of it more; begin with 0."""
-    return (value << _TURN | value >> _BACK) ^ np.uint64(byte)
+def _eight_or_less(data: Bytes, at: int, stop: int) -> Any:
+    """The eight bytes from `at`, first lowest; `>` for those from `stop` on."""
+    if at + 8 <= stop:
+        return eight_bytes(data, at)
+    value = np.uint64(0)
+    for k in range(8):
+        byte = np.uint64(data[at + k]) if at + k < stop else np.uint64(62)
+        value |= byte << np.uint64(8 * k)
+    return value
+
+
+@loop
+def read_name(data: Bytes, at: int, stop: int) -> tuple[int, Any]:
+    """The name of a tag or an attribute at `at`: (where it ends, its hash in lower case)."""
+    i, value = at, _0
+    while True:
+        eight = _eight_or_less(data, i, stop)
+        size = name_length(eight)
+        if size < 8:
+            mask = (_1 << np.uint64(8 * size)) - _1
+            return i + size, _mixed(value, (eight | _SMALL) & mask)
+        value = _mixed(value, eight | _SMALL)
+        i += 8
+
+
+@inlined
+def _mixed(value: Any, eight: Any) -> Any:
+    value = (value ^ eight) * _PRIME
+    return value ^ value >> _HALF
 
 
 @inlined
@@ -104,10 +132,12 @@ def look_up(keys: npt.NDArray[np.uint64], numbers: Integers, value: Any) -> Any:
 
 
 def hash_name(name: str) -> int:
-    """As `hashed` of all bytes of a name, in Python."""
-    value, mask = 0, (1 << 64) - 1
-    for byte in name.encode():
-        value = (value << int(_TURN) & mask | value >> int(_BACK)) ^ byte
+    """As `read_name` of a name, in Python."""
+    encoded, value, mask = name.encode(), 0, int(_ALL)
+    for first in range(0, len(encoded) + 1, 8):
+        part = bytes(byte | 32 for byte in encoded[first : first + 8])
+        value = (value ^ int.from_bytes(part, "little")) * int(_PRIME) & mask
+        value ^= value >> 32
     return value
 
 
@@ -157,14 +187,19 @@ def lower(byte: Any) -> Any:
 
 @inlined
 def is_space(byte: Any) -> bool:
-    """Whether HTML takes a byte for white space."""
-    return byte <= 32 and (byte == 32 or byte == 10 or byte == 9 or byte == 13 or byte == 12)
+    """Whether a byte parts words inside a tag: white space, and control characters, which no tag should have."""
+    return byte <= 32
 
 
-@inlined
+@loop
 def find_byte(data: Bytes, at: int, stop: int, wanted: int) -> int:
     """Where `wanted` is next in `data[at:stop]`, or `stop`."""
-    i, end = np.uint64(at), np.uint64(stop)
-    while i < end and data[i] != wanted:
-        i += _1
-    return np.int64(i)
+    i, byte = at, np.uint8(wanted)
+    while i + WIDTH <= stop:
+        before = bytes_before(data, i, byte)
+        i += before
+        if before < WIDTH:
+            return i
+    while i < stop and data[i] != byte:
+        i += 1
+    return i

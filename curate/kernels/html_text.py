@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from curate.kernels import inlined, loop
 from curate.kernels.html_entities import Entities, reference
+from curate.kernels.vectors import WIDTH, copy_plain
 from curate.text import Bytes
 
 # see html_state, which cannot be imported from here
@@ -69,6 +70,22 @@ def _before(state: npt.NDArray[np.int64], text: Bytes, out: int) -> int:
     return out
 
 
+@inlined
+def _copy(data: Bytes, i: int, stop: int, text: Bytes, out: int, kinds: Bytes) -> tuple[int, int]:
+    """Copy plain text, and single blanks in it, behind a plain character: (where it ends, where the copy ends)."""
+    while i + WIDTH < stop:
+        size = copy_plain(data, i, text, out)
+        i += size
+        out += size
+        if size < WIDTH:
+            return i, out
+    while i < stop and kinds[data[i]] == PLAIN:
+        text[out] = data[i]
+        out += 1
+        i += 1
+    return i, out
+
+
 @loop
 def append_text(
     data: Bytes,
@@ -82,7 +99,8 @@ def append_text(
 ) -> int:
     """Append the text from `at` to the next tag to the block that is open, or begin one; where the tag is.
 
-    With `verbatim` white space stays as it is. Adds no more bytes than it reads, a due blank or line end included.
+    With `verbatim` white space stays as it is. Adds no more bytes than it reads, a due blank or line end included, but may
+    write WIDTH bytes behind them.
     """
     i, out = at, state[_OUT]
     while i < stop:
@@ -119,13 +137,7 @@ def append_text(
             out += 1
             i += 1
             # most text is like this
-            while i < stop:
-                byte = data[i]
-                if kinds[byte] != PLAIN:
-                    break
-                text[out] = byte
-                out += 1
-                i += 1
+            i, out = _copy(data, i, stop, text, out, kinds)
             continue
         if kind == BLANK:
             if verbatim:
@@ -177,7 +189,7 @@ def end_block(state: npt.NDArray[np.int64], blocks: npt.NDArray[np.int32], text:
             out -= 1
         state[_OUT] = out
         if out > begin:
-            blocks[_STOP, state[_BLOCKS]] = out
+            blocks[state[_BLOCKS], _STOP] = out
             state[_BLOCKS] += 1
         state[_BEGIN] = -1
     state[_SPACE] = 0

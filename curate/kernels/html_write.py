@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import inlined, loop
-from curate.kernels.html_measures import SIZE, Measures, holder_above
+from curate.kernels.html_measures import holder_above
 from curate.kernels.html_state import (
-    BLOCKS, BREAKS, CELL_SIZE, CELLS, ELEMENT, ORDINAL, PARENT, PATH, START, STOP, TAG, Scratch,
+    BLOCKS, BREAKS, CELL_SIZE, CELLS, ELEMENT, ELEMENTS, ORDINAL, PARENT, PATH, START, STOP, TAG, Scratch,
 )  # fmt: skip
 from curate.kernels.html_tags import (
     BLOCKQUOTE, DD, DT, H1, H6, IN_LIST, IN_PRE, IN_QUOTE, IN_TABLE, LI, OL, PRE, TABLE, TD, TH, TR, UL,
@@ -20,8 +20,8 @@ from curate.text import Bytes
 
 #: how far around a block its list, table or code is looked for
 _STEPS = 24
-#: a table whose cells hold more than this in the mean is there for the layout
-_CELL = 200
+#: a table whose cells hold more bytes than this in the mean is there for the layout
+_CELL = 300
 #: what a block may add to its own bytes: blanks, a bullet, fences, the line under a table's head
 ROOM_PER_BLOCK = 64
 
@@ -42,12 +42,12 @@ class Around(NamedTuple):
 def around(s: Scratch, block: int) -> Around:
     """What is around a block."""
     elements = s.elements
-    element = np.int64(s.blocks[ELEMENT, block])
-    path = elements[PATH, element]
+    element = np.int64(s.blocks[block, ELEMENT])
+    path = elements[element, PATH]
     item = lists = pre = cell = row = table = quotes = np.int64(0)
     if path & (IN_LIST | IN_PRE | IN_QUOTE | IN_TABLE):
         for _ in range(_STEPS):
-            tag = elements[TAG, element]
+            tag = elements[element, TAG]
             # what is around a table has no say in how its cells are written
             if table == 0:
                 if tag == LI and item == 0:
@@ -71,23 +71,27 @@ def around(s: Scratch, block: int) -> Around:
 
 
 @loop
-def _measure_tables(s: Scratch, m: Measures, chosen: npt.NDArray[np.bool_]) -> None:
+def _measure_tables(s: Scratch, chosen: npt.NDArray[np.bool_]) -> None:
     """Of each table, how many cells are chosen, and how much they hold in all; blocks beyond one a cell count double."""
+    for element in range(s.state[ELEMENTS]):
+        s.elements[element, CELLS] = s.elements[element, CELL_SIZE] = 0
     last = np.int64(0)
     for block in range(s.state[BLOCKS]):
-        if chosen[block] and s.elements[PATH, s.blocks[ELEMENT, block]] & IN_TABLE:
+        if chosen[block] and s.elements[s.blocks[block, ELEMENT], PATH] & IN_TABLE:
             found = around(s, block)
             if found.table:
-                s.elements[CELLS, found.table] += found.cell != last
-                s.elements[CELL_SIZE, found.table] += m.counts[SIZE, block] * (1 if found.cell != last else 2)
+                s.elements[found.table, CELLS] += found.cell != last
+                s.elements[found.table, CELL_SIZE] += (s.blocks[block, STOP] - s.blocks[block, START]) * (
+                    1 if found.cell != last else 2
+                )
                 last = found.cell
 
 
 @inlined
 def _is_data(s: Scratch, table: int) -> bool:
     """Whether a table is one of data, not of layout."""
-    cells = s.elements[CELLS, table]
-    return table > 0 and cells > 1 and s.elements[CELL_SIZE, table] < _CELL * cells
+    cells = s.elements[table, CELLS]
+    return table > 0 and cells > 1 and s.elements[table, CELL_SIZE] < _CELL * cells
 
 
 @inlined
@@ -108,18 +112,16 @@ def _put_number(out: Bytes, at: int, number: int) -> int:
 
 
 @loop
-def write_page(
-    s: Scratch, m: Measures, chosen: npt.NDArray[np.bool_], markdown: bool, bullets: bool, out: Bytes, at: int
-) -> int:
+def write_page(s: Scratch, chosen: npt.NDArray[np.bool_], markdown: bool, bullets: bool, out: Bytes, at: int) -> int:
     """Write the chosen blocks to `out` from `at`, with room for all; where they end."""
-    _measure_tables(s, m, chosen)
+    _measure_tables(s, chosen)
     before, begun, columns, first_row = Around(0, 0, 0, 0, 0, 0, 0), False, np.int64(0), False
     tag_before = np.int32(0)
     for block in range(s.state[BLOCKS]):
         if not chosen[block]:
             continue
         here = around(s, block)
-        tag = s.elements[TAG, s.blocks[ELEMENT, block]]
+        tag = s.elements[s.blocks[block, ELEMENT], TAG]
         if not _is_data(s, here.table):
             here = Around(here.item, here.lists, here.pre, 0, 0, 0, here.quotes)
         else:
@@ -196,8 +198,8 @@ def _write_block(
         if here.item != before.item:
             for _ in range(indent):
                 at = _put(out, at, b" ")
-            if s.elements[TAG, s.elements[PARENT, here.item]] == OL:
-                at = _put(out, _put_number(out, at, np.int64(s.elements[ORDINAL, here.item])), b". ")
+            if s.elements[s.elements[here.item, PARENT], TAG] == OL:
+                at = _put(out, _put_number(out, at, np.int64(s.elements[here.item, ORDINAL])), b". ")
             else:
                 at = _put(out, at, b"- ")
             indent += 2
@@ -214,11 +216,11 @@ def _write_block(
         at = _put(out, at, b"> ")
     one_line = here.row > 0 or H1 <= tag <= H6
     if not (one_line or indent or quoted):
-        for i in range(s.blocks[START, block], s.blocks[STOP, block]):
+        for i in range(s.blocks[block, START], s.blocks[block, STOP]):
             out[at] = s.text[i]
             at += 1
         return at
-    for i in range(s.blocks[START, block], s.blocks[STOP, block]):
+    for i in range(s.blocks[block, START], s.blocks[block, STOP]):
         byte = s.text[i]
         if byte == 10 and one_line:
             byte = np.uint8(32)
@@ -240,5 +242,5 @@ def room_needed(s: Scratch) -> int:
     need = np.int64(64)
     for block in range(s.state[BLOCKS]):
         # each line break inside may cost an indentation, each bar a backslash
-        need += 2 * (s.blocks[STOP, block] - s.blocks[START, block]) + ROOM_PER_BLOCK + 12 * s.blocks[BREAKS, block]
+        need += 2 * (s.blocks[block, STOP] - s.blocks[block, START]) + ROOM_PER_BLOCK + 12 * s.blocks[block, BREAKS]
     return need

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from curate.documents import set_column
 from curate.steps.charset import decode_page
 from curate.steps.step import Signal
-from curate.text import clean_surrogates
+from curate.text import buffers, clean_surrogates
 
 if TYPE_CHECKING:
     from curate.extraction.engine import Extracted
@@ -33,6 +33,9 @@ SIGNALS: Mapping[str, Signal] = {
 }
 
 
+ESCAPE = 0x1B
+
+
 class Utf8(NamedTuple):
     """Pages in UTF-8."""
 
@@ -46,14 +49,20 @@ def in_utf8(content: pa.Array, charset: pa.Array) -> Utf8:
     count = len(content)
     try:
         pages = content.cast(pa.string())
+        data, offsets = buffers(pages)
         # encodings with escapes are ASCII to the eye
-        if not pc.any(pc.match_substring(content, b"\x1b")).as_py():
+        if not (data[offsets[0] : offsets[-1]] == ESCAPE).any():
             return Utf8(pages, ["utf-8"] * count, [0] * count)
     except pa.ArrowInvalid:
         pass
-    decoded = [decode_page(*page) for page in zip(content.to_pylist(), charset.to_pylist(), strict=True)]
-    texts = [clean_surrogates(text)[0] for text, _, _ in decoded]
-    return Utf8(pa.array(texts, pa.string()), [page[1] for page in decoded], [page[2] for page in decoded])
+    raw = content.to_pylist()
+    decoded = [decode_page(*page) for page in zip(raw, charset.to_pylist(), strict=True)]
+    utf8 = [
+        page if encoding == "utf-8" and not replaced else clean_surrogates(text)[0].encode()
+        for page, (text, encoding, replaced) in zip(raw, decoded, strict=True)
+    ]
+    made = pa.array(utf8, pa.binary()).cast(pa.string())
+    return Utf8(made, [page[1] for page in decoded], [page[2] for page in decoded])
 
 
 class Merged:

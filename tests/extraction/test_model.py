@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks.extraction import f1, has_passages
 from curate.extraction.blocks import read_blocks
 from curate.extraction.boosting import Boosting, train
-from curate.extraction.choice import chosen
+from curate.extraction.choice import chosen, evened
 from curate.extraction.engine import BETAS, extract
 from curate.extraction.labels import labels, mark_passages
 from curate.extraction.model import MODEL, Model, Trees, describe, from_json, shipped, to_json
@@ -142,9 +142,17 @@ def test_the_kernel_chooses_as_its_slow_twin(shared_data: Path) -> None:
         for page, count in zip(pages, kept, strict=True):
             blocks = read_blocks(page["html"].encode())
             p = 1 / (1 + np.exp(-odds(shipped().trees, blocks.features)))
-            assert chosen(p, blocks.tokens, blocks.active, beta).sum() == count
+            assert chosen(evened(p, blocks), blocks, beta).sum() == count
         reasons = list(reasoned(pages[0]["html"].encode(), shipped(), beta))
         assert sum(reason.kept for reason in reasons) == kept[0] and all(reason.why for reason in reasons)
+
+
+def test_tables_are_taken_whole_and_headings_with_what_they_head() -> None:
+    page = "<h1>t</h1><h2>a</h2><p>text</p><h2>b</h2><table><tr><td>1<td>2<td>3<td>4 5</table>"
+    blocks = read_blocks(page.encode())
+    p = evened([0.4, 0.4, 0.9, 0.4, 0.9, 0.1, 0.1, 0.1], blocks)
+    assert p[4:] == pytest.approx([0.26] * 4)
+    assert list(chosen(p, blocks, 0.1)) == [False, True, True] + [False] * 5
 
 
 @pytest.mark.parametrize(

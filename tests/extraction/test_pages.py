@@ -6,7 +6,6 @@ import gzip
 import html
 import html.entities
 import json
-import os
 import random
 import re
 from collections import Counter
@@ -22,8 +21,8 @@ from hypothesis import strategies as st
 from curate.extraction.blocks import read_blocks
 from curate.extraction.engine import Extracted, extract
 from curate.extraction.model import shipped
-from curate.extraction.scratch import known, room
-from curate.kernels.html_pages import look_at
+from curate.extraction.scratch import known, one_page
+from curate.kernels.html_scan import scan_page
 from curate.kernels.html_state import BLOCKS, ELEMENTS, OUT, STEPS
 
 #: markup -> the blocks of text in it
@@ -88,6 +87,18 @@ def test_what_is_hidden_does_not_count_unless_little_else_is_there() -> None:
     assert (list(blocks.active), blocks.relaxed) == ([True] * 4, True)
 
 
+@pytest.mark.parametrize(("size", "active"), [(400, False), (600, True)])
+def test_a_long_text_for_browsers_without_scripts_is_the_page(size: int, active: bool) -> None:
+    page = f"<p>{'Some words. ' * 40}</p><noscript><p>{'x' * size}</p></noscript><p>end"
+    assert list(read_blocks(page.encode()).active) == [True, active, True]
+
+
+def test_tables_of_data_are_known() -> None:
+    cell, long = "<td>cell", f"<td>{'word ' * 70}"
+    page = f"<table><tr>{cell * 4}</table><table><tr>{long * 4}</table><table><tr>{cell * 3}</table>"
+    assert [bool(table) for table in read_blocks(page.encode()).table] == [True] * 4 + [False] * 7
+
+
 @pytest.mark.parametrize("name", [*list(html.entities.html5)[::7], "amp", "lt;", "nbsp", "NotEqualTilde;"])
 def test_references_are_those_of_the_standard(name: str) -> None:
     if len(html.entities.html5[name].encode()) > len(name) + 1:
@@ -124,10 +135,6 @@ def test_blocks_part_at_block_elements_only(trees: list[Any]) -> None:
     pieces = "".join(map(_pieces, trees)).split("\x00")
     want = [text for text in (" ".join(piece.split()) for piece in pieces) if text]
     assert read_blocks("".join(map(_markup, trees)).encode()).texts == want
-
-
-#: how many bytes of broken pages are read
-FUZZ_BYTES = int(os.environ.get("CURATE_FUZZ_BYTES", "500_000"))
 
 
 def run(*pages: bytes, **options: Any) -> Extracted:
@@ -189,23 +196,28 @@ def everything(found: Extracted) -> list[Any]:
     ]  # fmt: skip
 
 
+LETTERS = re.compile(r"[^\W\d]+")
+
+
 def check(page: bytes) -> None:
     """What must hold for any page in UTF-8."""
     text = page.decode()
     guarded = b"<p hidden>&amp" + page + b"amp;<b>guard</p>-->\"'>"
     data = np.frombuffer(guarded, np.uint8)
-    here = room(len(page), page.count(b"<"))
-    look_at(data, 14, 14 + len(page), known(), here.scratch, here.measures)
-    state = here.scratch.state
+    _, here = one_page(len(page), page.count(b"<"))
+    scan_page(data, 14, 14 + len(page), known(), here)
+    state = here.state
     # no byte beside the page is read, no more elements, steps or text than it has bytes for
-    assert bytes(here.scratch.text[: state[OUT]]).decode() == "".join(read_blocks(page).texts)
+    assert bytes(here.text[: state[OUT]]).decode() == "".join(read_blocks(page).texts)
     assert state[OUT] <= len(page)
     assert state[ELEMENTS] <= page.count(b"<") + 1 and state[STEPS] <= state[ELEMENTS]
     assert state[BLOCKS] <= page.count(b"<") + 1
-    kept, whole = (run(page, whole=one).text[0].as_py() for one in (False, True))
-    words = Counter(re.findall(r"\w+", whole))
-    assert not Counter(re.findall(r"[^\W\d]+", kept)) - Counter(re.findall(r"[^\W\d]+", whole)) or max(text) >= "\u0300"
-    assert words.total() <= len(page)
+    whole, *parts = (
+        run(page, **options).text[0].as_py() for options in ({"whole": True}, {}, {"favor": "recall", "markdown": True})
+    )
+    for part in parts:
+        assert not Counter(LETTERS.findall(part)) - Counter(LETTERS.findall(whole)) or max(text) >= "\u0300"
+    assert len(re.findall(r"\w+", whole)) <= len(page)
     assert everything(run(page, page)) == [
         value + value if isinstance(value, list) else {name: one + one for name, one in value.items()}
         for value in everything(run(page))
@@ -252,18 +264,28 @@ def mutated(page: bytes, rng: random.Random) -> bytes:
     return bytes(made).decode("utf-8", "replace").encode()
 
 
-def test_mutated_real_pages(shared_data: Path) -> None:
-    """And random bytes; `CURATE_FUZZ_BYTES` makes it longer."""
-    rng, pages, read = random.Random(5), [], 0
+def broken_pages(shared_data: Path, size: int) -> tuple[int, int]:
+    """Check mutated real pages and random bytes, `size` bytes in all at least: (pages, bytes)."""
+    rng, pages, count, read = random.Random(5), [], 0, 0
     for name in ("trafilatura_eval_a", "debian_handbook"):
         with gzip.open(shared_data / "html" / f"{name}.jsonl.gz") as file:
             pages += [json.loads(line)["html"].encode("utf-8", "replace") for line in file][:80]
-    while read < FUZZ_BYTES:
+    while read < size:
         page = mutated(rng.choice(pages)[:60_000], rng)
         noise = rng.randbytes(rng.randint(0, 3000)).decode("utf-8", "replace").encode()
         for one in (page, noise, noise[:500] + page[: rng.randint(0, 2000)]):
             check(one.decode("utf-8", "replace").encode())
-            read += len(one)
+            count, read = count + 1, read + len(one)
+    return count, read
+
+
+def test_broken_pages(shared_data: Path) -> None:
+    broken_pages(shared_data, 200_000)
+
+
+@pytest.mark.faults
+def test_ten_million_bytes_of_broken_pages(shared_data: Path) -> None:
+    print("\n{:,} broken pages of {:,} bytes in all".format(*broken_pages(shared_data, 10_000_000)))
 
 
 @pytest.mark.parametrize(
@@ -276,9 +298,9 @@ def test_work_grows_with_the_page(part: str) -> None:
     counts = []
     for times in (2_000, 4_000):
         page = (part * times).encode()
-        here = room(len(page), page.count(b"<"))
-        look_at(np.frombuffer(page, np.uint8), 0, len(page), known(), here.scratch, here.measures)
-        counts.append(here.scratch.state[[ELEMENTS, STEPS, BLOCKS, OUT]] + 10)
+        _, here = one_page(len(page), page.count(b"<"))
+        scan_page(np.frombuffer(page, np.uint8), 0, len(page), known(), here)
+        counts.append(here.state[[ELEMENTS, STEPS, BLOCKS, OUT]] + 10)
     assert (counts[1] <= 2.1 * counts[0]).all()
 
 
