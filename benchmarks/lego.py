@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.common import parser
 from benchmarks.small_runs import held_out, kept, one_thread, spread, trained, write_set
-from curate.files import write_json
+from curate.select.weights.skill_graph import SkillGraph
 from curate.skill_sets.lego import Lego
 from curate.skill_sets.sample import Sample
 from curate.train.token_set import TokenSet
@@ -155,7 +155,7 @@ def run(method: str, seed: int, steps: int, folder: Path, start: Path) -> dict[s
             skill: [ids_of(sample) for sample in made] for skill, made in zip(LEGO.skills, by_skill, strict=True)
         }
         write_set(data / name, documents, len(WORDS))
-    write_json(data / "graph.json", {"trained": LEGO.skills, "evaluated": LEGO.skills, "weights": GRAPH})
+    SkillGraph(LEGO.skills, LEGO.skills, np.array(GRAPH)).save(data / "graph.json")
     mixture = mixtures(steps)[method]
     if mixture.get("graph") == "graph.json":
         mixture["graph"] = str(data / "graph.json")

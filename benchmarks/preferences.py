@@ -3,7 +3,7 @@
     python -m benchmarks.preferences [--quick] [--seeds 0,1,2] [--output out/preferences]
 
 As "Pretraining language models with human preferences" (Korbak et al. 2023, arXiv 2302.08582), in small: a Llama of 0.3M
-parameters from random weights on 6,000 tweets (Davidson et al. 2017), half of them toxic, 250 steps of 32 rows of 48 tokens, one
+parameters from random weights on 6,000 tweets (Davidson et al. 2017), half of them toxic, 150 steps of 32 rows of 48 tokens, one
 setting for all objectives. The score of a tweet is the share of annotators that called it hateful or offensive; texts are
 scored by a fastText model that was trained on other tweets and comments, which knows neither model nor scores. 256 texts a model,
 temperature 0.7, top-p 0.9, at most 32 tokens; `conditional` is sampled behind its good token, with both tokens forbidden.
@@ -189,7 +189,7 @@ def main() -> None:
     chosen = options.parse_args()
     one_thread()
     lab = Lab(chosen.output)
-    steps, count = (60, 64) if chosen.quick else (250, 256)
+    steps, count = (60, 64) if chosen.quick else (150, 256)
     seeds = [0] if chosen.quick else [int(seed) for seed in chosen.seeds.split(",")]
     print(f"scorer: area under the curve {lab.auc:.3f} on {2 * HELD_OUT} tweets that nobody trained on")
     found: dict[str, list[dict[str, Any]]] = {}

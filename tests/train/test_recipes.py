@@ -155,44 +155,37 @@ def test_masked_thought_touches_answers_alone_whatever_the_micro_batch(data: Pat
 
 
 def test_scores_of_segments_become_scores_of_tokens(tmp_path: Path) -> None:
-    import json
-
     import pyarrow as pa
-    from corpora import curate, pipeline, run_ok, write_jsonl
+    from corpora import pipeline, run_ok, write_jsonl
     from tokenizers_small import saved_tokenizer
+    from transformers import AutoTokenizer
+
+    from curate.train.tokenising import TokenizeSettings, tokenize
 
     (tmp_path / "in").mkdir()
     text = "The weather is fine today. You are a fucking idiot. Naïve café tables are round."
     write_jsonl(tmp_path / "in" / "a.jsonl", [{"id": "a", "text": text}, {"id": "b", "text": "Calm words, no end"}])
     run_ok(pipeline(tmp_path, "[tag: {insert: false, threshold: 0.5}]"))
-    tokenizer = saved_tokenizer(tmp_path / "tok")
-    done = curate(
-        "tokenize", tmp_path / "out", "--tokenizer", tokenizer, "--output", tmp_path / "tokens", "--scores", "tag"
-    )
-    assert done.returncode == 0, done.stderr
-    shard = pa.ipc.open_file(next((tmp_path / "out/shards").glob("*.arrow"))).read_all().to_pylist()
-    found = TokenSet.open(tmp_path / "tokens")
+    chosen = TokenizeSettings(str(saved_tokenizer(tmp_path / "tok")), scores="tag")
+    found = tokenize([str(tmp_path / "out")], tmp_path / "tokens", chosen, note=lambda _: None)
     assert found.scored
-    from transformers import AutoTokenizer
-
+    shard = pa.ipc.open_file(next((tmp_path / "out/shards").glob("*.arrow"))).read_all().to_pylist()
     known = AutoTokenizer.from_pretrained(tmp_path / "tokens/tokenizer")
-    for block in found.blocks["web"]:
+    for document, block in ((d, b) for b in found.blocks["web"] for d in found.documents("web")):
+        held = next(row for row in shard if row["id"] == document.id)
+        place, wanted = 0, []
+        for token in document.tokens.tolist():
+            if token in known.all_special_ids:
+                wanted.append(0.0)
+                continue
+            number = max([k for k, start in enumerate(held["tag"]["starts"]) if start <= place], default=0)
+            wanted.append(held["tag"]["scores"][number])
+            place += len(known.convert_ids_to_tokens(token))
         batch = found.batch(block)
-        for row in range(block.documents):
-            held = next(r for r in shard if r["id"] == batch["id"][row].as_py())
-            place, wanted = 0, []
-            special = set(known.all_special_ids)
-            for token in batch["tokens"][row].as_py():
-                if token in special:
-                    wanted.append(0.0)
-                    continue
-                number = max([k for k, start in enumerate(held["tag"]["starts"]) if start <= place], default=0)
-                wanted.append(held["tag"]["scores"][number])
-                place += len(known.convert_ids_to_tokens(token))
-            assert batch["scores"][row].as_py() == wanted and len(set(wanted)) == len(held["tag"]["scores"]) + 1
-    done = curate("tokenize", tmp_path / "in", "--tokenizer", tokenizer, "--output", tmp_path / "no", "--scores", "tag")
-    assert done.returncode == 2 and "is no shard of a run" in done.stderr
-    assert json.loads((tmp_path / "tokens/manifest.json").read_text())["scored"] is True
+        row = batch["id"].to_pylist().index(document.id)
+        assert batch["scores"][row].as_py() == wanted and len(set(wanted)) == len(held["tag"]["scores"]) + 1
+    with pytest.raises(ConfigError, match="is no shard of a run"):
+        tokenize([str(tmp_path / "in")], tmp_path / "no", chosen, note=lambda _: None)
 
 
 def test_an_objective_that_reads_scores_is_refused_without_them(tmp_path: Path) -> None:
