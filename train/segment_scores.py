@@ -1,4 +1,7 @@
-"""Scores of segments (a step `tag`) as scores of tokens: each token has that of the segment in which it begins."""
+"""Scores of segments (a step `tag`) as scores of tokens: each token has that of the segment in which it ends.
+
+Not in which it begins: the first word of a sentence has the blank before it, which is the end of the sentence before.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def token_scores(
     found = np.zeros(len(ids), np.float32)
     starts, scores = (batch[name][row].values.to_numpy() for name in ("starts", "scores"))
     if len(starts):
-        begins = np.cumsum(inner) - inner
+        last = np.cumsum(inner) - 1
         # what stands before the first segment belongs to it
-        found[first:-1] = scores[np.maximum(np.searchsorted(starts, begins, side="right") - 1, 0)]
+        found[first:-1] = scores[np.maximum(np.searchsorted(starts, last, side="right") - 1, 0)]
     return found

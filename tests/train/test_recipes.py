@@ -156,20 +156,26 @@ def test_masked_thought_touches_answers_alone_whatever_the_micro_batch(data: Pat
 
 def test_scores_of_segments_become_scores_of_tokens(tmp_path: Path) -> None:
     import pyarrow as pa
-    from corpora import pipeline, run_ok, write_jsonl
     from tokenizers_small import saved_tokenizer
     from transformers import AutoTokenizer
 
+    from curate.steps.tag import Tag
     from curate.train.tokenising import TokenizeSettings, tokenize
 
-    (tmp_path / "in").mkdir()
-    text = "The weather is fine today. You are a fucking idiot. Naïve café tables are round."
-    write_jsonl(tmp_path / "in" / "a.jsonl", [{"id": "a", "text": text}, {"id": "b", "text": "Calm words, no end"}])
-    run_ok(pipeline(tmp_path, "[tag: {insert: false, threshold: 0.5}]"))
+    assert {"starts", "scores"} <= set(Tag.SIGNALS)
+    texts = ["Fine weather. You are an idiot. Naïve café tables.", "Calm words, no end"]
+    starts = [[0, len(b"Fine weather. "), texts[0].encode().index("Naïve".encode())], [0]]
+    shard = [
+        {"id": str(n), "source": "web", "path": "a", "offset": n, "text": text, "tag": {"starts": at, "scores": scores}}
+        for n, (text, at, scores) in enumerate(zip(texts, starts, [[0.125, 0.5, 0.25], [0.75]], strict=True))
+    ]
+    table = pa.Table.from_pylist(shard)
+    with pa.ipc.new_file(tmp_path / "0.arrow", table.schema) as file:
+        file.write_table(table)
     chosen = TokenizeSettings(str(saved_tokenizer(tmp_path / "tok")), scores="tag")
-    found = tokenize([str(tmp_path / "out")], tmp_path / "tokens", chosen, note=lambda _: None)
+    found = tokenize([str(tmp_path / "0.arrow")], tmp_path / "tokens", chosen, note=lambda _: None)
     assert found.scored
-    shard = pa.ipc.open_file(next((tmp_path / "out/shards").glob("*.arrow"))).read_all().to_pylist()
+    first = found.batch(found.blocks["web"][0])
     known = AutoTokenizer.from_pretrained(tmp_path / "tokens/tokenizer")
     for document, block in ((d, b) for b in found.blocks["web"] for d in found.documents("web")):
         held = next(row for row in shard if row["id"] == document.id)
@@ -178,14 +184,17 @@ def test_scores_of_segments_become_scores_of_tokens(tmp_path: Path) -> None:
             if token in known.all_special_ids:
                 wanted.append(0.0)
                 continue
-            number = max([k for k, start in enumerate(held["tag"]["starts"]) if start <= place], default=0)
-            wanted.append(held["tag"]["scores"][number])
             place += len(known.convert_ids_to_tokens(token))
+            number = max([k for k, start in enumerate(held["tag"]["starts"]) if start < place], default=0)
+            wanted.append(held["tag"]["scores"][number])
         batch = found.batch(block)
         row = batch["id"].to_pylist().index(document.id)
         assert batch["scores"][row].as_py() == wanted and len(set(wanted)) == len(held["tag"]["scores"]) + 1
+    pieces = [known.decode([t]) for t in first["tokens"][0].as_py()]
+    assert first["scores"][0].as_py()[next(i for i, piece in enumerate(pieces) if "Y" in piece)] == 0.5
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n')
     with pytest.raises(ConfigError, match="is no shard of a run"):
-        tokenize([str(tmp_path / "in")], tmp_path / "no", chosen, note=lambda _: None)
+        tokenize([str(tmp_path / "a.jsonl")], tmp_path / "no", chosen, note=lambda _: None)
 
 
 def test_an_objective_that_reads_scores_is_refused_without_them(tmp_path: Path) -> None:
