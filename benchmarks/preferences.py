@@ -1,6 +1,6 @@
 """Objectives from preferences on tweets: how toxic a small model's texts are, by objective, mean and spread over seeds.
 
-    python -m benchmarks.preferences [--quick] [--seeds 0,1,2] [--output out/preferences]
+    python -m benchmarks.preferences [--quick] [--seeds 0,1,2] [--only OBJECTIVE,...] [--output out/preferences]
 
 As "Pretraining language models with human preferences" (Korbak et al. 2023, arXiv 2302.08582), in small: a Llama of 0.3M
 parameters from random weights on 6,000 tweets (Davidson et al. 2017), half of them toxic, 150 steps of 32 rows of 48 tokens, one
@@ -185,6 +185,7 @@ def main() -> None:
     """Run what is not there yet, and print the table."""
     options = parser(__doc__)
     options.add_argument("--seeds", default="0,1,2")
+    options.add_argument("--only", default="", help="objectives, with commas between")
     options.add_argument("--output", type=Path, default=Path("out/preferences"))
     chosen = options.parse_args()
     one_thread()
@@ -194,7 +195,7 @@ def main() -> None:
     print(f"scorer: area under the curve {lab.auc:.3f} on {2 * HELD_OUT} tweets that nobody trained on")
     found: dict[str, list[dict[str, Any]]] = {}
     for seed in seeds:
-        for objective in OBJECTIVES:
+        for objective in chosen.only.split(",") if chosen.only else OBJECTIVES:
             path = lab.folder / "results" / f"{objective}-{seed}-{steps}.json"
             make = lambda objective=objective, seed=seed: run(lab, objective, seed, steps, count)  # noqa: E731
             found.setdefault(objective, []).append(kept(path, make))
@@ -211,7 +212,8 @@ def main() -> None:
             + f" {different:9.2f} {empty:5.1%}  {paper}"
         )
     means = {objective: statistics.mean(each["mean"] for each in held) for objective, held in found.items()}
-    print(f"ratio: {means['likelihood'] / means['conditional']:.2f}")
+    if {"likelihood", "conditional"} <= set(means):
+        print(f"ratio: {means['likelihood'] / means['conditional']:.2f}")
 
 
 if __name__ == "__main__":
