@@ -20,12 +20,12 @@ class MinhashDedup(GlobalStep):
     """Drop every document whose shingles have a Jaccard similarity of at least `threshold` to those of a kept one.
 
     Words are letters, marks, digits and _ in lower case, ICU's where none are spaced (Chinese, Japanese, Thai, Lao, Khmer,
-    Burmese); a shingle is `ngram` words in a row; a text of fewer words is one shingle, so that equal short texts are
-    found, and a text without a word is never a duplicate. Documents are gone through in the
-    order `keep`; each is compared to the kept documents in its LSH buckets, and to those that stand for dropped ones
-    there. So no document leaves for being like one that has left itself. The ledger names the most similar kept one.
-    Work on a document is bounded: a bucket takes no kept document beyond its 1024th (pages of one template), and of
-    more than 64 candidates those are compared whose signatures agree most.
+    Burmese). A shingle is `ngram` words in a row; a text of fewer words is one shingle, so that equal short texts are
+    found, and a text without a word is never a duplicate. Documents are gone through in the order `keep`; each is compared
+    to the kept documents in its LSH buckets, and to those that stand for dropped ones there. So no document leaves for
+    being like one that has left itself. The ledger names the most similar kept one. Work on a document is bounded: a bucket
+    takes no kept document beyond its 1024th (pages of one template), and of more than 64 candidates those are compared
+    whose signatures agree most.
 
     `resolve` holds at most `memory` and as minimum: 4 bytes a document, one unit's signatures, the shingles of one
     document and its candidate, and about 1.2 kB for each document of the largest set that is linked through buckets. On
