@@ -16,12 +16,11 @@ import numpy.typing as npt
 
 from curate.kernels import inlined, loop
 from curate.kernels.automaton import is_word_part
-from curate.kernels.unicode import LETTER, SPACE, decode
+from curate.kernels.unicode import LETTER, SPACE, Tables, decode
 from curate.text import Bytes
 
 Places = npt.NDArray[np.int32]
 Codes = npt.NDArray[np.uint32]
-Classes = npt.NDArray[np.uint16]
 
 # Of a word and of a piece no more is looked at: what is longer is nobody's word, and a table or a program.
 MOST_LETTERS, MOST_WORDS = 40, 200
@@ -66,60 +65,61 @@ def fold_words(
     data: Bytes,
     lo: int,
     hi: int,
-    classes: Classes,
-    word: Bytes,
-    lower: Codes,
+    known: Tables,
     disguise: Codes,
-    letters: Codes,
-    ends: Places,
-    start: Places,
-    stop: Places,
+    words: Words,
 ) -> tuple[int, int]:
     """Fold the first MOST_WORDS words of `data[lo:hi]`: (how many, where in the text it stopped)."""
     count, size, i = 0, 0, lo
-    ends[0] = 0
+    letters = words.letters
+    words.ends[0] = 0
     while i < hi and count < MOST_WORDS:
         code, after = decode(data, i, hi)
         begin, first = i, size
-        if code == _AT and _goes_on(data, after, hi, classes, word):
-            i = _word_end(data, after, hi, classes, word)
+        if code == _AT and _goes_on(data, after, hi, known):
+            i = _word_end(data, after, hi, known)
             letters[size] = USER
             size += 1
-        elif is_word_part(code, classes, word) or (code == _DOLLAR and _goes_on(data, after, hi, classes, word)):
+        elif _is_part(code, known) or (code == _DOLLAR and _goes_on(data, after, hi, known)):
             if _is_address(data, i, hi):
                 while i < hi:
                     code, after = decode(data, i, hi)
-                    if classes[code] & SPACE:
+                    if known.classes[code] & SPACE:
                         break
                     i = after
                 letters[size] = ADDRESS
                 size += 1
             else:
-                i, size = _fold_word(data, i, hi, classes, word, lower, disguise, letters, size)
+                i, size = _fold_word(data, i, hi, known, disguise, letters, size)
         else:
             i = after
             continue
         if size > first:
-            start[count], stop[count] = begin, i
+            words.start[count], words.stop[count] = begin, i
             count += 1
-            ends[count] = size
+            words.ends[count] = size
     return count, i
 
 
 @inlined
-def _goes_on(data: Bytes, i: int, hi: int, classes: Classes, word: Bytes) -> bool:
+def _is_part(code: int, known: Tables) -> bool:
+    return is_word_part(code, known.classes, known.word)
+
+
+@inlined
+def _goes_on(data: Bytes, i: int, hi: int, known: Tables) -> bool:
     """Whether a letter or digit stands at `i`."""
     if i >= hi:
         return False
     code, _ = decode(data, i, hi)
-    return is_word_part(code, classes, word)
+    return _is_part(code, known)
 
 
 @loop
-def _word_end(data: Bytes, i: int, hi: int, classes: Classes, word: Bytes) -> int:
+def _word_end(data: Bytes, i: int, hi: int, known: Tables) -> int:
     while i < hi:
         code, after = decode(data, i, hi)
-        if not is_word_part(code, classes, word):
+        if not _is_part(code, known):
             break
         i = after
     return i
@@ -142,24 +142,16 @@ def _is_address(data: Bytes, i: int, hi: int) -> bool:
 
 @loop
 def _fold_word(
-    data: Bytes,
-    i: int,
-    hi: int,
-    classes: Classes,
-    word: Bytes,
-    lower: Codes,
-    disguise: Codes,
-    letters: Codes,
-    size: int,
+    data: Bytes, i: int, hi: int, known: Tables, disguise: Codes, letters: Codes, size: int
 ) -> tuple[int, int]:
     """Fold the word that begins at `i` to `letters[size:]`: (where it ends, the new size)."""
     first, raw, lettered = size, size, False
     while i < hi:
         code, after = decode(data, i, hi)
-        part = is_word_part(code, classes, word)
+        part = _is_part(code, known)
         if not part:
             if code in (_QUOTE, _CURLED):
-                if not _goes_on(data, after, hi, classes, word):
+                if not _goes_on(data, after, hi, known):
                     break
                 i = after
                 continue
@@ -167,11 +159,11 @@ def _fold_word(
                 break
             # f**k, but no end of a sentence!!
             twice = code != _CALL and after < hi and data[after] == code
-            if not twice and not _goes_on(data, after, hi, classes, word):
+            if not twice and not _goes_on(data, after, hi, known):
                 break
-        lettered = lettered or (classes[code] & LETTER) != 0
+        lettered = lettered or (known.classes[code] & LETTER) != 0
         if raw - first < MOST_LETTERS:
-            letters[raw] = lower[code]
+            letters[raw] = known.lower[code]
             raw += 1
         i = after
     run, last = 0, np.int64(-1)
@@ -193,23 +185,24 @@ def _fold_word(
 
 
 @loop
-def join_letters(count: int, letters: Codes, ends: Places, start: Places, stop: Places) -> int:
+def join_letters(count: int, words: Words) -> int:
     """Add the word that each run of three or more words of one ASCII letter makes; the new number of words."""
-    words, size, run = count, np.int64(ends[count]), 0
+    letters, ends, start, stop = words
+    made, size, run = count, np.int64(ends[count]), 0
     for k in range(count + 1):
         alone = k < count and ends[k + 1] - ends[k] == 1 and 0x61 <= letters[ends[k]] <= 0x7A
         if alone:
             run += 1
             continue
         if run >= 3:
-            start[words], stop[words] = start[k - run], stop[k - 1]
+            start[made], stop[made] = start[k - run], stop[k - 1]
             for j in range(k - run, min(k, k - run + MOST_LETTERS)):
                 letters[size] = letters[ends[j]]
                 size += 1
-            words += 1
-            ends[words] = size
+            made += 1
+            ends[made] = size
         run = 0
-    return words
+    return made
 
 
 @inlined

@@ -17,9 +17,9 @@ from curate.kernels.fasttext import exponential
 from curate.kernels.hashed_grams import (
     MOST_LETTERS,
     MOST_WORDS,
-    Classes,
     Codes,
     Places,
+    Words,
     disguises,
     fold_words,
     join_letters,
@@ -27,7 +27,7 @@ from curate.kernels.hashed_grams import (
     room,
     word_features,
 )  # fmt: skip
-from curate.kernels.unicode import tables
+from curate.kernels.unicode import Tables, tables
 from curate.text import Bytes
 
 Weights = npt.NDArray[np.int8]
@@ -69,10 +69,7 @@ def probabilities(
     """(the probability of each piece `data[start:stop]`, how many words it has); 0 for a piece without words."""
     found, words = np.zeros(len(start), np.float32), np.zeros(len(start), np.int32)
     out = np.empty(_most_features(model.least, model.most), np.uint32)
-    _probabilities(
-        data, start, stop, *tables(), disguises(), *room(), model.weights, model.scale, model.bias, model.least,
-        model.most, model.shift, out, found, words,
-    )  # fmt: skip
+    _probabilities(data, start, stop, tables(), disguises(), room(), model, model.shift, out, found, words)
     return found, words
 
 
@@ -81,7 +78,7 @@ def features(data: Bytes, start: Places, stop: Places, *, bits: int, least: int,
     out = np.empty(_most_features(least, most), np.uint32)
     words, parts, first = room(), [], np.zeros(len(start) + 1, np.int64)
     for piece, (lo, hi) in enumerate(zip(start, stop, strict=True)):
-        size, _ = _features(data, lo, hi, *tables(), disguises(), *words, least, most, np.uint32(32 - bits), out)
+        size, _ = _features(data, lo, hi, tables(), disguises(), words, least, most, np.uint32(32 - bits), out)
         parts.append(out[:size].copy())
         first[piece + 1] = first[piece] + size
     return np.concatenate([np.zeros(0, np.uint32), *parts]), first
@@ -96,26 +93,20 @@ def _features(
     data: Bytes,
     lo: int,
     hi: int,
-    classes: Classes,
-    word: Bytes,
-    lower: Codes,
+    known: Tables,
     disguise: Codes,
-    letters: Codes,
-    ends: Places,
-    start: Places,
-    stop: Places,
+    words: Words,
     least: int,
     most: int,
     shift: np.uint32,
     out: Codes,
 ) -> tuple[int, int]:
     """Write the features of `data[lo:hi]` to `out`: (how many, how many words)."""
-    count, _ = fold_words(data, lo, hi, classes, word, lower, disguise, letters, ends, start, stop)
-    words = join_letters(count, letters, ends, start, stop)
+    count, _ = fold_words(data, lo, hi, known, disguise, words)
     size = 0
     before = np.uint32(0)
-    for k in range(words):
-        size, value = word_features(letters, ends[k], ends[k + 1], least, most, shift, out, size)
+    for k in range(join_letters(count, words)):
+        size, value = word_features(words.letters, words.ends[k], words.ends[k + 1], least, most, shift, out, size)
         if 0 < k < count:
             out[size] = pair_feature(before, value, shift)
             size += 1
@@ -126,36 +117,25 @@ def _features(
 @loop
 def _probabilities(
     data: Bytes,
-    piece_start: Places,
-    piece_stop: Places,
-    classes: Classes,
-    word: Bytes,
-    lower: Codes,
-    disguise: Codes,
-    letters: Codes,
-    ends: Places,
     start: Places,
     stop: Places,
-    weights: Weights,
-    scale: float,
-    bias: float,
-    least: int,
-    most: int,
+    known: Tables,
+    disguise: Codes,
+    words: Words,
+    model: Linear,
     shift: np.uint32,
     out: Codes,
     found: npt.NDArray[np.float32],
-    words: npt.NDArray[np.int32],
+    counts: npt.NDArray[np.int32],
 ) -> None:
-    for piece in range(len(piece_start)):
-        size, count = _features(
-            data, np.int64(piece_start[piece]), np.int64(piece_stop[piece]), classes, word, lower, disguise, letters,
-            ends, start, stop, least, most, shift, out,
-        )  # fmt: skip
-        words[piece] = count
+    for piece in range(len(start)):
+        lo, hi = np.int64(start[piece]), np.int64(stop[piece])
+        size, count = _features(data, lo, hi, known, disguise, words, model.least, model.most, shift, out)
+        counts[piece] = count
         if size == 0:
             continue
         total = np.int64(0)
         for k in range(size):
-            total += weights[out[k]]
-        logit = bias + scale * total / np.sqrt(np.sqrt(np.float64(size)))
+            total += model.weights[out[k]]
+        logit = model.bias + model.scale * total / np.sqrt(np.sqrt(np.float64(size)))
         found[piece] = 1.0 / (1.0 + exponential(-logit))
