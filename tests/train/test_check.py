@@ -216,3 +216,10 @@ def test_a_broken_training_exits_with_an_error(texts: Path, tmp_path: Path, caps
         check_file(str(tmp_path / "t.yaml"), settings=[], against=[], as_json=False)
     assert caught.value.exit_code == 5
     assert "mend: long: split, or a larger context" in capsys.readouterr().out
+
+
+def test_the_plan_is_that_of_the_mixture(tmp_path: Path) -> None:
+    held = make_set(tmp_path / "set", {"a": [30] * 60, "b": [30] * 60}, vocabulary=600)
+    chosen = settings(held.folder, mixture={"kind": "static", "weights": {"a": 3, "b": 1}}, steps=4)
+    epochs = [float(line.split()[1]) for line in lengths.check_lengths(subject(chosen, tmp_path)).lines]
+    assert epochs[0] == pytest.approx(3 * epochs[1], rel=0.1) and epochs[0] > 0.5

@@ -53,6 +53,7 @@ def check_file(file: str, *, settings: Sequence[str], against: Sequence[str], as
 def make_subject(settings: TrainSettings, folder: Path, parallel: Any, against: Sequence[str] = ()) -> Subject:
     """Open the data, make the model that is tried, and read the first batches. Raises ConfigError, CurateError."""
     from curate.train.beginning import address
+    from curate.train.check.cost import hollow
     from curate.train.check.shrunk import SMALL, shrunk
     from curate.train.loader import Loader
     from curate.train.models import make_model, model_config, parameters
@@ -63,23 +64,34 @@ def make_subject(settings: TrainSettings, folder: Path, parallel: Any, against: 
     facts = sets[0].manifest["tokenizer"]
     vocabulary, eos = int(facts["vocabulary"]), facts.get("eos")
     config = model_config(settings.model, vocabulary=vocabulary, context=settings.context, eos=eos)
-    from curate.train.check.cost import hollow
-
     large = parameters(hollow(config, settings))[1] > SMALL
     model = shrunk(config, settings.model, folder / "small") if large else settings.model
     mixture = settings.mixture if not isinstance(settings.mixture.get("graph"), dict) else {"kind": "proportional"}
     small = settings.model_copy(update={"model": model, "mixture": mixture})
     plan = PlanSettings(settings.context, settings.rows, settings.seed, settings.packing, settings.long)
-    loader = Loader(sets, plan, vocabulary=vocabulary, threads=0)
+    held_out = TokenSet.open(settings.held_out) if settings.held_out else None
+    place: dict[str, Any] = {"weights": _first_weights(small, sets, held_out), "vocabulary": vocabulary, "threads": 0}
+    loader = Loader(sets, plan, **place)
     batches = [next(loader) for _ in range(min(BATCHES, settings.steps))]
     tried = make_model(
         model, vocabulary=vocabulary, context=settings.context, eos=eos, seed=address(settings.seed, "model")
     )
-    held_out = TokenSet.open(settings.held_out) if settings.held_out else None
     return Subject(
-        settings, small, large, config, sets, held_out, Loader(sets, plan, vocabulary=vocabulary, threads=0), batches,
-        tried.to(parallel.device), parallel, against,
+        settings, small, large, config, sets, held_out, Loader(sets, plan, **place), batches, tried.to(parallel.device),
+        parallel, against,
     )  # fmt: skip
+
+
+def _first_weights(settings: TrainSettings, sets: Sequence[Any], held_out: Any) -> dict[str, float] | None:
+    """What the sources weigh at the first step; None (as many as they have) where the mixture asks for losses first."""
+    from curate.train.mixture import Mixture, make_method
+
+    tokens: dict[str, int] = {}
+    for found in sets:
+        for name, held in found.sources.items():
+            tokens[name] = tokens.get(name, 0) + held["tokens"]
+    mixture = Mixture(make_method(settings.mixture, tokens, set(held_out.sources) if held_out else set()))
+    return None if mixture.needs_losses(0) else mixture.weights(0, None)
 
 
 def checked(subject: Subject) -> Iterator[Finding]:
