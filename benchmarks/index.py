@@ -133,6 +133,11 @@ def compare(name: str, points: Points, kind: Kind, queries: Points, wanted: Any)
     over_own, over_peer = (float(np.median(seconds[:, 0] / seconds[:, side])) - 1 for side in (1, 2))
     tell(f"overhead over FAISS' own call, median of {len(seconds)} rounds", 100 * over_own, "%")
     tell(f"overhead over plain FAISS, median of {len(seconds)} rounds", 100 * over_peer, "%")
+    if kind == "ivf_pq":
+        stored = points.astype(np.float16)
+        again, spent = timed(lambda: ours.search(queries, NEAREST, stored=stored)[1])
+        tell(f"recall@{NEAREST}, compared again by stored float16", 100 * recall_at(again, wanted), "%")
+        tell("queries, compared again", len(queries) / spent, "/s")
     single = queries[:SINGLE]
     alone = rounds(
         [

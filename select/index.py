@@ -39,6 +39,8 @@ PQ_POINTS = 65_536
 # Recall that twice the effort must gain, else `tune` stops.
 LEAST_GAIN = 0.005
 MEMORY = 2 << 30
+# Candidates for each neighbour that is wanted, where they are compared again by stored vectors, and queries at once.
+RERANK, RERANKED = 10, 128
 
 
 def choose_kind(rows: int, dimensions: int, memory: int = MEMORY) -> Kind:
@@ -131,12 +133,19 @@ class VectorIndex:
                     self.faiss.add_with_ids(self._padded(chosen), numbers)
 
     def search(
-        self, queries: Points, k: int, *, among: Mask | None = None, threads_used: int = 1
+        self,
+        queries: Points,
+        k: int,
+        *,
+        among: Mask | None = None,
+        threads_used: int = 1,
+        stored: npt.NDArray[Any] | None = None,
     ) -> tuple[npt.NDArray[np.float32], Rows]:
         """(m, d) queries -> the k nearest of each, the nearest first: nearness (m, k) float32 and rows (m, k) int64.
 
-        Nearness is the cosine, or the negative squared distance. `among` (rows,) says which rows may be found. NaN and
-        -1 stand where there are fewer than k, and for a query that is no point.
+        Nearness is the cosine, or the negative squared distance. `among` (rows,) says which rows may be found. `stored`
+        (rows, d), of any float and mapped from a file at will, are the points: `RERANK` x k candidates are compared again by
+        them, which a product quantiser needs. NaN and -1 stand where there are fewer than k, and for a query that is no point.
         """
         check_width(queries, self.dimensions)
         near = np.full((len(queries), k), np.nan, np.float32)
@@ -144,11 +153,32 @@ class VectorIndex:
         chosen, valid = self._comparable(np.ascontiguousarray(queries, np.float32))
         if not len(chosen) or not self.faiss.ntotal or k < 1:
             return near, rows
+        wide = k if stored is None else min(RERANK * k, self.faiss.ntotal)
         with threads(threads_used):
-            found, numbers = self.faiss.search(self._padded(chosen), k, params=self._parameters(among))
-        near[valid] = np.where(numbers >= 0, found if self.metric == "cosine" else -found, np.nan)
-        rows[valid] = numbers
+            found, numbers = self.faiss.search(self._padded(chosen), wide, params=self._parameters(among))
+        found = np.where(numbers >= 0, found if self.metric == "cosine" else -found, np.nan)
+        if stored is not None:
+            found, numbers = self._again(chosen, numbers, stored, k)
+        near[valid, : found.shape[1]] = found
+        rows[valid, : found.shape[1]] = numbers
         return near, rows
+
+    def _again(
+        self, queries: Points, numbers: Rows, stored: npt.NDArray[Any], k: int
+    ) -> tuple[npt.NDArray[np.float32], Rows]:
+        """The k nearest of each query's candidates (m, c), -1 for none, by the stored points."""
+        near = np.full(numbers.shape, np.nan, np.float32)
+        for start in range(0, len(queries), RERANKED):
+            own, part = numbers[start : start + RERANKED], queries[start : start + RERANKED]
+            points = np.asarray(stored[np.maximum(own, 0)], np.float32)
+            if self.metric == "cosine":
+                points /= np.maximum(np.linalg.norm(points, axis=2, keepdims=True), np.finfo(np.float32).tiny)
+                close = np.einsum("mcd,md->mc", points, part)
+            else:
+                close = -((points - part[:, None]) ** 2).sum(axis=2)
+            near[start : start + RERANKED] = np.where(own >= 0, close, np.nan)
+        order = np.argsort(-near, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(near, order, 1), np.take_along_axis(numbers, order, 1)
 
     @property
     def effort(self) -> int:
@@ -190,11 +220,17 @@ class VectorIndex:
         return VectorIndex(moved, self.kind, self.metric, self.dimensions, rows=self.rows)
 
     def tune(
-        self, points: Callable[[], Iterable[Points]], *, recall: float = 0.95, seed: int = 0, queries: int = 200
+        self,
+        points: Callable[[], Iterable[Points]],
+        *,
+        recall: float = 0.95,
+        seed: int = 0,
+        queries: int = 200,
+        stored: npt.NDArray[Any] | None = None,
     ) -> float:
         """Set the least effort, a power of two, that finds `recall` of the ten nearest of sampled points.
 
-        `points` yields those that were added, and is called twice. Returns the recall at that effort (the greatest
+        `points` yields those that were added, and is called twice; `stored` as in `search`. Returns the recall at that effort (the greatest
         effort's where none is enough), which `self.recall` then has too.
         """
         asked = sample_points(points(), queries, seed + 1)
@@ -203,7 +239,7 @@ class VectorIndex:
         self.recall = 0.0
         for power in range(4 if self.kind == "hnsw" else 0, 17):
             self.effort = 1 << power
-            before, self.recall = self.recall, recall_at(self.search(asked, 11)[1][:, 1:], wanted[:, 1:])
+            before, self.recall = self.recall, recall_at(self.search(asked, 11, stored=stored)[1][:, 1:], wanted[:, 1:])
             # a product quantiser finds no more from some point on, whatever it looks at
             if self.recall >= recall or self.recall - before < LEAST_GAIN or 1 << power >= most:
                 break

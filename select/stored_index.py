@@ -4,6 +4,7 @@
     trained.faiss   the trained index without a point
     NAME.faiss      a piece of at most `PIECE_ROWS` points, searched where it lies on disk
     NAME.npy        the key of each of its points, uint64
+    NAME-points.npy of ivf_pq: the points, float16, by which what it finds is compared again
 
 A point that is there already is not added again, wherever it stands now; of equal points one is held. What no version
 has any more is passed over, and the whole is built anew when that is more than half of it, or when there are four times
@@ -25,9 +26,9 @@ import numpy.typing as npt
 
 from curate.files import read_json, sync, write_json
 from curate.select.index import Kind, Rows, VectorIndex, training_sample
-from curate.select.points import Points, blocks, valid_rows
+from curate.select.points import Points, blocks, unit_points, valid_rows
 
-FORMAT = 1
+FORMAT = 2
 PIECE_ROWS = 1 << 20
 # So many times the points it was trained for, an index is trained anew.
 OUTGROWN = 4
@@ -71,7 +72,7 @@ class StoredIndex:
     def __init__(self, folder: Path, *, kind: Kind | None = None, memory: int = 2 << 30, seed: int = 0) -> None:
         """`kind`: that which size and `memory` ask for if None. An index of another kind there is built anew."""
         self.folder, self._kind, self._memory, self._seed = folder, kind, memory, seed
-        self._opened: tuple[list[VectorIndex], Keys] | None = None
+        self._opened: tuple[list[tuple[VectorIndex, Any]], Keys] | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -111,15 +112,15 @@ class StoredIndex:
         NaN and -1 where there are fewer. Rows of equal points stand together, in their order.
         """
         if self._opened is None:
-            self._opened = self._load(mapped=True), self._keys()
+            self._opened = self._load(), self._keys()
         pieces, held = self._opened
         order = np.argsort(keys, kind="stable")
         ranked = keys[order]
         alive = np.isin(held, keys)
         near, found, start = [], [], 0
-        for piece in pieces:
+        for piece, points in pieces:
             among = alive[start : start + piece.rows]
-            distance, rows = piece.search(queries, k, among=None if among.all() else among)
+            distance, rows = piece.search(queries, k, among=None if among.all() else among, stored=points)
             near.append(distance)
             found.append(np.where(rows < 0, -1, rows + start))
             start += piece.rows
@@ -142,8 +143,16 @@ class StoredIndex:
         parts = [np.load(self.folder / f"{piece['name']}.npy") for piece in self.facts.get("pieces", ())]
         return np.concatenate([np.zeros(0, np.uint64), *parts])
 
-    def _load(self, *, mapped: bool) -> list[VectorIndex]:
-        return [self._read(piece["name"], piece["rows"], mapped=mapped) for piece in self.facts["pieces"]]
+    def _load(self) -> list[tuple[VectorIndex, Any]]:
+        """Each piece as it lies on disk, and its points where they are stored."""
+        return [
+            (self._read(piece["name"], piece["rows"], mapped=True), self._points(piece["name"]))
+            for piece in self.facts["pieces"]
+        ]
+
+    def _points(self, name: str) -> Any:
+        """(rows, d) float16, mapped; None but of ivf_pq."""
+        return np.load(self.folder / f"{name}-points.npy", mmap_mode="r") if self.facts["kind"] == "ivf_pq" else None
 
     def _read(self, name: str, rows: int, *, mapped: bool) -> VectorIndex:
         facts = self.facts
@@ -169,34 +178,39 @@ class StoredIndex:
         """Add the rows that are `fresh`, filling the last piece first."""
         if not fresh.any():
             return
-        piece, start = self._last_piece(), 0
+        piece, start, kept = self._last_piece(), 0, self.facts["kind"] == "ivf_pq"
         for block in blocks(source()):
             rows = np.flatnonzero(fresh[start : start + len(block)])
             while len(rows):
                 if piece.index.rows == PIECE_ROWS:
                     self._commit(piece)
-                    piece = _Piece(self._read(self.facts["trained"], 0, mapped=False), [])
+                    piece = _Piece(self._read(self.facts["trained"], 0, mapped=False), [], [])
                 now, rows = np.split(rows, [PIECE_ROWS - piece.index.rows])
                 piece.index.add(block[now])
                 piece.keys.append(keys[start + now])
+                if kept:
+                    piece.points.append(unit_points(block[now])[0].astype(np.float16))
             start += len(block)
         self._commit(piece)
 
     def _last_piece(self) -> _Piece:
         last = (self.facts["pieces"] or [None])[-1]
         if last is None or last["rows"] == PIECE_ROWS:
-            return _Piece(self._read(self.facts["trained"], 0, mapped=False), [])
-        held = np.load(self.folder / f"{last['name']}.npy")
-        return _Piece(self._read(last["name"], last["rows"], mapped=False), [held], replaces=True)
+            return _Piece(self._read(self.facts["trained"], 0, mapped=False), [], [])
+        held, points = np.load(self.folder / f"{last['name']}.npy"), self._points(last["name"])
+        read = self._read(last["name"], last["rows"], mapped=False)
+        return _Piece(read, [held], [] if points is None else [points], replaces=True)
 
     def _commit(self, piece: _Piece) -> None:
         """Write a piece beside what is there, then name it: until then the index is what it was."""
         keys = np.concatenate(piece.keys)
         name = hashlib.blake2b(keys.tobytes(), digest_size=8).hexdigest()
         self._save(piece.index, name)
-        np.save(self.folder / f"{name}.npy", keys)
-        sync(self.folder / f"{name}.npy")
         facts = self.facts
+        beside = {name: keys} | ({f"{name}-points": np.concatenate(piece.points)} if facts["kind"] == "ivf_pq" else {})
+        for own, values in beside.items():
+            np.save(self.folder / f"{own}.npy", values)
+            sync(self.folder / f"{own}.npy")
         kept = facts["pieces"][:-1] if piece.replaces else facts["pieces"]
         self._write({**facts, "pieces": [*kept, {"name": name, "rows": piece.index.rows}]})
 
@@ -214,8 +228,8 @@ class StoredIndex:
         """Find the effort on the first piece: all are alike."""
         facts = self.facts
         if facts["kind"] != "flat":
-            first = self._load(mapped=True)[0]
-            recall = first.tune(points, seed=self._seed)
+            first, stored = self._load()[0]
+            recall = first.tune(points, seed=self._seed, stored=stored)
             self._write({**facts, "effort": first.effort, "recall": round(recall, 4)})
 
     def _save(self, index: VectorIndex, name: str) -> None:
@@ -232,7 +246,7 @@ class StoredIndex:
         facts = self.facts
         named = {facts["trained"], "index", *(piece["name"] for piece in facts["pieces"])}
         for file in self.folder.iterdir():
-            if file.stem not in named and file.suffix in (".faiss", ".npy", ".tmp"):
+            if file.stem.removesuffix("-points") not in named and file.suffix in (".faiss", ".npy", ".tmp"):
                 file.unlink()
 
     @contextmanager
@@ -246,8 +260,9 @@ class StoredIndex:
 
 @dataclass
 class _Piece:
-    """A piece that is being filled: its index, and the keys of its points."""
+    """A piece that is being filled: its index, the keys of its points, and they themselves in float16."""
 
     index: VectorIndex
     keys: list[Keys]
+    points: list[Any]
     replaces: bool = False

@@ -68,6 +68,19 @@ def test_a_search_can_be_limited_to_some_rows(points: Any, kind: Any) -> None:
     assert (index.search(points[:2], 5, among=np.zeros(len(points), bool))[1] == -1).all()
 
 
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_stored_points_put_a_product_quantisers_order_right(points: Any, metric: Any) -> None:
+    queries = points[100:160] + 0.1
+    near, wanted = all_pairs(points, queries, metric, 10)
+    index = VectorIndex.build(points, kind="ivf_pq", metric=metric)
+    stored = np.nan_to_num(points).astype(np.float16)
+    plain, (found, rows) = index.search(queries, 10)[1], index.search(queries, 10, stored=stored)
+    assert recall_at(plain, wanted) < 0.8 and recall_at(rows, wanted) > 0.9
+    same = rows == wanted
+    assert np.allclose(found[same], near[same], rtol=2e-2, atol=2e-2) and (np.diff(found) <= 0).all()
+    assert index.search(points[:1], 5000, stored=stored)[1].max() < len(points)
+
+
 def test_tuning_reaches_the_recall_that_is_asked_for(points: Any) -> None:
     low = VectorIndex.build(points, kind="ivf", recall=0.5)
     high = VectorIndex.build(points, kind="ivf", recall=0.99)
