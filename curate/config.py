@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from curate.errors import ConfigError, Problem
+from curate.model_errors import problems_of, shown
 from curate.settings import ExecutorSettings, InputEntry, Output
 from curate.steps import STEPS, step_class
 from curate.steps.step import Step
@@ -185,7 +186,7 @@ def _list(source: Source, key: str, problems: list[Problem]) -> list[Any]:
     value = source.data.get(key, [])
     if isinstance(value, list) and (value or key not in source.data):
         return value
-    problems.append(Problem(source.where((key,)), f"expected a list with at least one entry, got {_shown(value)}"))
+    problems.append(Problem(source.where((key,)), f"expected a list with at least one entry, got {shown(value)}"))
     return []
 
 
@@ -203,7 +204,7 @@ def _step(entry: Any, path: Key, source: Source, folder: Path, problems: list[Pr
         name, settings = next(iter(entry.items()))
         path = (*path, name)
     else:
-        what = f"expected a step name or one `name: settings`, got {_shown(entry)}"
+        what = f"expected a step name or one `name: settings`, got {shown(entry)}"
         problems.append(Problem(source.where(path), what, "write `- quality: {preset: gopher}`"))
         return None
     if name not in STEPS:
@@ -232,59 +233,13 @@ def _placed(cls: type[Step], key: str, value: Any, folder: Path) -> Any:
 def _model(cls: type[BaseModel], data: Any, path: Key, source: Source, problems: list[Problem]) -> Any:
     """Validate one part of the file with its model; its errors become problems with places."""
     if not isinstance(data, dict):
-        problems.append(Problem(source.where(path), f"expected settings `key: value`, got {_shown(data)}"))
+        problems.append(Problem(source.where(path), f"expected settings `key: value`, got {shown(data)}"))
         return None
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        found = {_place(details["loc"], data): details for details in error.errors()}
-        # a union reports an error for each of its members: one a place is enough, and none where one lies deeper
-        deepest = [loc for loc in found if not any(loc == other[: len(loc)] != other for other in found)]
-        problems.extend(_problem(cls, loc, found[loc], path, source) for loc in deepest)
+        problems += problems_of(cls, error, data, path, source)
         return None
-
-
-def _place(loc: Key, data: Any) -> Key:
-    """Where in the data an error is: pydantic adds the names of union members, and of keys that are missing."""
-    place: Key = ()
-    for part in loc:
-        inside = isinstance(data, dict) and part in data
-        if inside or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
-            place, data = (*place, part), data[part]
-    return place
-
-
-def _problem(cls: type[BaseModel], loc: Key, details: Any, path: Key, source: Source) -> Problem:
-    full = (*path, *loc)
-    if details["type"] == "extra_forbidden":
-        return Problem(source.where(full, key=True), "unknown key", nearest(str(loc[-1]), _fields(cls, loc)))
-    if details["type"] == "missing":
-        return Problem(source.where(full), f"the key `{details['loc'][-1]}` is missing")
-    message = details["msg"].removeprefix("Value error, ")
-    got = "" if details["type"] == "value_error" else f", got {_shown(details['input'])}"
-    return Problem(source.where(full), message[:1].lower() + message[1:] + got)
-
-
-def _fields(cls: type[BaseModel], loc: Key) -> list[str]:
-    """The keys that the model knows which holds `loc`, some models down."""
-    for part in loc[:-1]:
-        own = [f.annotation for name, f in cls.model_fields.items() if part in (f.alias, name)]
-        cls = next(iter(_models(own[0]) if own else ()), cls)
-    return [field.alias or name for name, field in cls.model_fields.items()]
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models in a type such as `dict[str, Bound] | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return f"'{value}'"
-    kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
-    return kinds.get(type(value), repr(value))
 
 
 def _set_all(data: Any, settings: Sequence[str], problems: list[Problem]) -> None:

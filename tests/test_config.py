@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from curate.checks import check
-from curate.config import Overrides, load, read
+from curate.config import Overrides, load, read, read_settings
 from curate.errors import ConfigError
 from curate.settings import parse_share, parse_size
+from curate.train.settings import TrainSettings
 from curate.yaml_source import parse, parse_value
 
 GOOD = """\
@@ -91,6 +92,32 @@ def test_a_mistake_within_a_setting_of_several_kinds_is_one_problem_at_its_place
         "p.yaml:9:76 output.tokens.chatt: unknown key\n  hint: did you mean chat?",
         "p.yaml:10:21 executor.workers: input should be a valid integer, unable to parse string as an integer, got 'x'",
     ]
+
+
+def test_missing_and_unknown_keys_of_one_part_are_all_told(tmp_path: Path) -> None:
+    text = GOOD.replace('{name: web, path: "*.jsonl"}', "{nam: a}").replace("output: {path:", "output: {pathh:")
+    assert problems(tmp_path, text) == [
+        "p.yaml:4:5 inputs[0]: the key `name` is missing",
+        "p.yaml:4:5 inputs[0]: the key `path` is missing",
+        "p.yaml:4:6 inputs[0].nam: unknown key\n  hint: did you mean name?",
+        "p.yaml:9:9 output: the key `path` is missing",
+        "p.yaml:9:10 output.pathh: unknown key\n  hint: did you mean path?",
+    ]
+    (tmp_path / "t.yaml").write_text("name: a\nstepz: 3\nmodel: {preset: 1m}\noutput: o\newc: {dat: old}\n")
+    with pytest.raises(ConfigError) as caught:
+        read_settings(TrainSettings, str(tmp_path / "t.yaml"))
+    assert [problem.what for problem in caught.value.problems] == [
+        *(f"the key `{key}` is missing" for key in ("data", "steps", "data", "weight")), "unknown key", "unknown key",
+    ]  # fmt: skip
+
+
+def test_of_several_kinds_of_setting_the_one_that_was_meant_tells_all_its_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text("name: a\nsteps: 1\nmodel: {preset: 1m}\noutput: o\ndata: [a, 3, b, 4]\n")
+    with pytest.raises(ConfigError) as caught:
+        read_settings(TrainSettings, str(tmp_path / "t.yaml"))
+    assert [(p.where.rpartition(" ")[2], p.what) for p in caught.value.problems] == [
+        ("data[1]", "input should be a valid string, got 3"), ("data[3]", "input should be a valid string, got 4"),
+    ]  # fmt: skip
 
 
 def test_a_tokenizer_that_is_not_there_is_told_with_its_place(tmp_path: Path) -> None:
