@@ -13,6 +13,7 @@ loaded before. The last line is the greatest growth.
 
 from __future__ import annotations
 
+import functools
 import io
 import tempfile
 import textwrap
@@ -106,6 +107,19 @@ def batches(texts: Sequence[Any], on: str) -> list[pa.RecordBatch]:
     return [document_batch(rows[at : at + ROWS], raw=column == "content") for at in range(0, len(rows), ROWS)]
 
 
+@functools.cache
+def documents(on: str) -> Sequence[Any]:
+    """All documents of a kind."""
+    if on == "pages":
+        return read("warc", [shared_file("corpus/debian_pages.warc.gz")])[1]
+    if on == "papers":
+        return papers(novels(64))
+    table = pq.read_table(shared_file("corpus/debian_docs.parquet"), columns=["text"])["text"]
+    chosen = np.sort(np.random.default_rng(7).permutation(len(table))[:8000])
+    found: list[str] = table.take(pa.array(chosen)).to_pylist()
+    return found
+
+
 def papers(chapters: Sequence[str]) -> list[bytes]:
     """Chapters as PDF files, sixty lines a page."""
     from reportlab.pdfgen.canvas import Canvas
@@ -150,14 +164,10 @@ def grown(run: Callable[[str], Run]) -> tuple[Run, float, float]:
 
 def of_steps(folder: Path, only: Sequence[str], quick: bool) -> Iterator[tuple[str, Run, float, float]]:
     """(name, run over all documents, growth, times the text) of each step."""
-    table = pq.read_table(shared_file("corpus/debian_docs.parquet"), columns=["text"])["text"]
-    chosen = np.sort(np.random.default_rng(7).permutation(len(table))[:8000])
-    pages = read("warc", [shared_file("corpus/debian_pages.warc.gz")])[1]
-    documents = {"texts": table.take(pa.array(chosen)).to_pylist(), "pages": pages, "papers": papers(novels(64))}
     for case in cases(folder):
         if only and case.kind not in only:
             continue
-        given = documents[case.on][: case.documents // (8 if quick else 1)]
+        given = documents(case.on)[: case.documents // (8 if quick else 1)]
         raw = [text if isinstance(text, bytes) else text.encode() for text in given]
         half, sizes = every_second(raw), list(map(len, raw))
         parts = {"all": batches(given, case.on), "half": batches([given[i] for i in half], case.on)}
