@@ -64,7 +64,7 @@ def test_kill_9_loses_no_committed_unit(corpus: Path, tmp_path: Path, kill: int)
     except psutil.NoSuchProcess:
         of_parent = True  # it had finished
     if not of_parent:
-        assert run.wait(120) in (0, -signal.SIGKILL)
+        assert run.wait(600) in (0, -signal.SIGKILL)
     run.communicate()
     survived = _committed(tmp_path / "out", corpus)
     result = run_ok(corpus / "p.yaml", "--workers", 2, "--output", tmp_path / "out")
@@ -97,7 +97,7 @@ def test_two_runs_of_one_output_do_not_mix(corpus: Path, tmp_path: Path) -> None
         time.sleep(0.01)
     second = curate("run", corpus / "p.yaml", "--output", tmp_path / "out")
     assert second.returncode == 5 and "another run is at work here" in second.stderr
-    assert run.wait(120) == 0
+    assert run.wait(600) == 0
     run.communicate()
 
 
