@@ -89,7 +89,8 @@ class ShortRuns:
 
     def _train_settings(self, tokens: TokenSet, folder: Path) -> TrainSettings:
         own = self._settings
-        steps = max(1, math.ceil(own.epochs * int(tokens.manifest["tokens"]) / (own.rows * own.context)))
+        seen = own.epochs * int(tokens.manifest["tokens"])
+        steps = own.steps or max(1, math.ceil(seen / (own.rows * own.context)))
         given = _training(own) | {
             "name": own.name, "data": str(tokens.folder), "steps": steps, "output": str(folder / "training"),
             "evaluate": {"data": str(self._heldout / "tokens"), "every": steps, "documents": 1 << 20},
@@ -110,4 +111,9 @@ def _start(settings: MiningSettings) -> list[Any]:
     from curate.steps.causal_model import content_hash, find_model
 
     start = settings.model.start
-    return [settings.epochs, settings.template, content_hash(find_model("model.from", start)) if start else None]
+    return [
+        settings.epochs,
+        settings.steps,
+        settings.template,
+        content_hash(find_model("model.from", start)) if start else None,
+    ]

@@ -68,10 +68,11 @@ def test_a_planted_fault_is_found_and_a_stopped_fit_goes_on_to_the_same_bytes(
     more = {
         "sets": {"count": 9, "size": [16, 24]},
         "size": {"least": 16, "most": 64, "trials": 2, "controls": 1},
+        "steps": 20,
     }
     lines: list[str] = []
     _, facts = mine(settings(folder, tmp_path / "whole", **more), lines.append)
-    assert "1 held out" in lines[0] and facts["fit"]["r2"] > 0.5
+    assert "1 held out" in lines[0] and all(" 20 steps" in line for line in lines[1:]) and facts["fit"]["r2"] > 0.5
     # words of random letters are like no others: the farther apart a set, the worse
     assert facts["rule"]["knn"] > 0 and facts["loss"] < min(facts["random"])
     given = settings(folder, tmp_path / "cut", **more).model_dump(mode="json", by_alias=True, exclude_unset=True)
