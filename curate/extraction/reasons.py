@@ -64,8 +64,13 @@ def reasoned(page: bytes, model: Model, beta: float) -> Iterator[Reasoned]:
     blocks = read_blocks(page)
     p = evened(1 / (1 + np.exp(-odds(model.trees, blocks.features))), blocks)
     keep = chosen(p, blocks, beta)
+    least = p[keep & ~blocks.subheading].min(initial=1.0)
     for place, text in enumerate(blocks.texts):
         why = _why(blocks, place, model)
+        if blocks.table[place]:
+            why = f"in a table of data, taken whole or not at all; {why}"
+        elif keep[place] and p[place] < least:
+            why = f"heads a block that is kept; {why}"
         yield Reasoned(bool(keep[place]), float(p[place]), blocks.paths[place], text, why)
 
 

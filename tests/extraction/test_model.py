@@ -155,6 +155,13 @@ def test_tables_are_taken_whole_and_headings_with_what_they_head() -> None:
     assert list(chosen(p, blocks, 0.1)) == [False, True, True] + [False] * 5
 
 
+def test_reasons_name_the_rule_of_tables() -> None:
+    page = b"<p>A sentence of running text, and one more of it.</p><table><tr><td>1<td>2<td>3<td>4</table>"
+    reasons = list(reasoned(page, shipped(), 1.0))
+    assert [reason.why.startswith("in a table of data") for reason in reasons] == [False] + [True] * 4
+    assert len({reason.probability for reason in reasons[1:]}) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "least"),
     [("article_extraction_benchmark_a", 0.95), ("readability_pages_a", 0.94), ("debian_handbook", 0.94)],
