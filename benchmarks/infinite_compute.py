@@ -23,7 +23,8 @@ from benchmarks.small_runs import held_out, kept, one_thread, spread, trained, w
 from curate.train.power_law import fit
 from curate.train.tuning import coordinate_descent
 
-SEQUENCES = 96
+# sequences that are trained on, and that all losses are of
+SEQUENCES, HELD_OUT = 96, 512
 GRID: dict[str, list[Any]] = {
     "lr": [3e-4, 1e-3, 3e-3],
     "epochs": [17, 33, 67],
@@ -41,7 +42,7 @@ class Lab:
         rng = np.random.default_rng(3)
         chain = chains(rng)["a"]
         write_set(folder / "train", {"a": sequences(chain, STATES, SEQUENCES, rng)}, STATES + 2)
-        self.held = write_set(folder / "held-out", {"a": sequences(chain, STATES, 512, rng)}, STATES + 2)
+        self.held = write_set(folder / "held-out", {"a": sequences(chain, STATES, HELD_OUT, rng)}, STATES + 2)
 
     def run(
         self, setting: dict[str, Any], seed: int, loss: Any = "cross_entropy", name: str = ""
@@ -54,7 +55,7 @@ class Lab:
             "name": slug, "seed": seed, "data": str(self._folder / "train"), "context": LENGTH, "rows": ROWS,
             "micro_rows": ROWS, "steps": steps, "model": {"preset": "1m", "config": SHAPE}, "loss": loss,
             "optimizer": {"lr": setting["lr"], "weight_decay": setting["decay"]}, "schedule": {"kind": "cosine", "warmup": 0.05},
-            "log_every": steps, "evaluate": {"data": str(self.held), "every": steps}, "checkpoint": {"every": steps},
+            "log_every": steps, "evaluate": {"data": str(self.held), "every": steps, "documents": HELD_OUT}, "checkpoint": {"every": steps},
             "output": str(output),
         }  # fmt: skip
         found = kept(self._folder / "results" / f"{slug}.json", lambda: held_out(trained(settings)))
@@ -66,7 +67,9 @@ class Lab:
         from curate.train.held_out import HeldOut
         from curate.train.token_set import TokenSet
 
-        return HeldOut(TokenSet.open(self.held), documents=512, context=LENGTH).loss(Ensemble.load(models, average))
+        return HeldOut(TokenSet.open(self.held), documents=HELD_OUT, context=LENGTH).loss(
+            Ensemble.load(models, average)
+        )
 
 
 def ensembles(lab: Lab, setting: dict[str, Any], members: int) -> dict[str, Any]:

@@ -52,6 +52,9 @@ def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -
             "evaluate: {data: FOLDER}, or hold documents out: `curate tokenize --held-out 2%`, `tokens: {held_out: 2%}`"
         )
         problems.append(Problem(where(("evaluate",)), "there is nothing to evaluate on", hint))
+    elif settings.evaluate and settings.evaluate.before and not settings.held_out and not held_out:
+        what = "before and after are of held-out documents, and there are none"
+        problems.append(Problem(where(("evaluate", "before")), what, "evaluate: {data: FOLDER}, or leave it out"))
     return problems
 
 

@@ -16,12 +16,15 @@ ROWS = 8
 
 
 class HeldOut:
-    """A set that models are measured on, on this machine's first device."""
+    """A set that models are measured on, on `device`, in `dtype`: words of TrainSettings."""
 
-    def __init__(self, data: TokenSet, *, documents: int = 256, context: int = 512) -> None:
+    def __init__(
+        self, data: TokenSet, *, documents: int = 256, context: int = 512, device: str = "auto", dtype: str = "auto"
+    ) -> None:
         self._evaluation = Evaluation(data, documents=documents, context=context, rows=ROWS)
         # only the device and the precision are read
-        plain = {"name": "held-out", "data": "", "model": {"preset": "1m"}, "steps": 1, "output": ""}
+        plain: dict[str, Any] = {"name": "held-out", "data": "", "model": {"preset": "1m"}, "steps": 1, "output": ""}
+        plain |= {"device": device, "dtype": dtype}
         self._parallel = Parallel(TrainSettings.model_validate(plain))
 
     def figures(self, model: Any) -> dict[str, dict[str, float]]:

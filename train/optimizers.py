@@ -29,12 +29,10 @@ def make_optimizers(
         ]
     inner = {id(p) for _, p in muon}
     rest = [(name, p) for name, p in trained if id(p) not in inner]
-    made: list[Any] = [
-        torch.optim.AdamW(
-            _groups(rest, settings.lr, settings.weight_decay, shares or {}), lr=settings.lr, betas=settings.betas,
-            eps=settings.eps, fused=fused,
-        )
-    ]  # fmt: skip
+    made: list[Any] = []
+    if rest:
+        groups = _groups(rest, settings.lr, settings.weight_decay, shares or {})
+        made.append(torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, eps=settings.eps, fused=fused))
     if muon:
         if not hasattr(torch.optim, "Muon"):
             raise MissingAsset("optimizer.kind", "this torch has no Muon", "pip install 'torch>=2.9'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,17 @@ from curate.train.token_set import TOKENIZER, TOKENS, TokenSet
 
 
 def subset(data: TokenSet, fraction: float, seed: int, output: Path) -> TokenSet:
-    """The set at `output`, made unless it is there: of each source the share `fraction` of its documents, at least one.
+    """The set at `output`: of each source the share `fraction` of its documents, at least one. It is made unless it is
+    there; what is there of other data, another share or another seed is made anew.
 
     Files are read and written one at a time. Which documents come first is decided by seed, source and place alone.
     """
+    part = {"of": data.hash, "fraction": fraction, "seed": seed}
     if output.is_dir():
-        return TokenSet.open(output)
+        found = TokenSet.open(output)
+        if found.manifest["part"] == part:
+            return found
+        shutil.rmtree(output)
     chosen = {name: _first(data, name, fraction, seed) for name in data.sources}
     done = dict.fromkeys(chosen, 0)
     with committed_folder(output) as folder:
@@ -41,7 +47,7 @@ def subset(data: TokenSet, fraction: float, seed: int, output: Path) -> TokenSet
                 (folder / TOKENIZER / source.name).write_bytes(source.read_bytes())
         write_manifest(
             folder, facts, tokenizer=data.manifest["tokenizer"], width=data.width, masked=data.masked, scored=data.scored,
-            more={"part": {"of": data.hash, "fraction": fraction, "seed": seed}},
+            more={"part": part},
         )  # fmt: skip
     return TokenSet.open(output)
 

@@ -6,6 +6,7 @@ single coordinate is better, which need not be the best of the grid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,8 @@ def coordinate_descent(
         values = tuple(grid[name][at[name]] for name in names)
         if values not in tried:
             tried[values] = loss_of(dict(zip(names, values, strict=True)))
-        return tried[values]
+        # a run that diverged is worse than any
+        return math.inf if math.isnan(tried[values]) else tried[values]
 
     best, moved = loss(place), True
     while moved:

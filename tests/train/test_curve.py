@@ -71,6 +71,17 @@ def test_parts_are_nested_whole_and_of_every_source(data: Path, tmp_path: Path) 
     assert subset(whole, 0.5, 8, tmp_path / "other").hash != TokenSet.open(tmp_path / "0.5").hash
 
 
+def test_a_part_of_other_data_or_of_another_seed_is_made_anew(data: Path, tmp_path: Path) -> None:
+    whole = TokenSet.open(data)
+    more = make_set(tmp_path / "more", {"books": [50] * 20, "web": [40] * 90}, vocabulary=200)
+    given = [(whole, 0.5, 7), (whole, 0.5, 8), (more, 0.5, 8), (more, 0.25, 8)]
+    found = [subset(of, fraction, seed, tmp_path / "part") for of, fraction, seed in given]
+    assert [part.manifest["part"] for part in found] == [
+        {"of": of.hash, "fraction": fraction, "seed": seed} for of, fraction, seed in given
+    ]
+    assert [part.manifest["documents"] for part in found[-2:]] == [55, 27]
+
+
 def test_a_curve_runs_on_parts_and_keeps_what_it_did(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")

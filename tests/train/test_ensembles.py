@@ -77,3 +77,10 @@ def test_a_bowl_is_descended_to_its_bottom_and_a_start_outside_is_told() -> None
     assert found == {"a": 6, "b": 1}
     with pytest.raises(ConfigError, match=r"start\.b: 9"):
         coordinate_descent(grid, {"a": 0, "b": 9}, lambda _: 0.0)
+
+
+@pytest.mark.parametrize("losses", [[0.5, 1.0, float("nan")], [0.5, 1.0, 2.0]])
+@pytest.mark.parametrize("start", [2, 3])
+def test_a_run_that_diverged_is_the_worst(losses: list[float], start: int) -> None:
+    found, tried = coordinate_descent({"lr": [1, 2, 3]}, {"lr": start}, lambda setting: losses[setting["lr"] - 1])
+    assert found == {"lr": 1} and len(tried) == 3

@@ -17,6 +17,7 @@ from tiny_llama import saved_llama  # noqa: E402
 from token_sets import make_set  # noqa: E402
 
 from curate.errors import ConfigError, ContaminationError, MissingAsset  # noqa: E402
+from curate.train.encoding import HuggingFace  # noqa: E402
 from curate.train.evaluate import open_evaluation  # noqa: E402
 from curate.train.evaluation.accuracy import choices, run_task  # noqa: E402
 from curate.train.evaluation.command import evaluate_model  # noqa: E402
@@ -61,6 +62,35 @@ def test_likelihoods_are_those_of_one_example_after_the_other(llama: Path) -> No
         nats = -sum(float(torch.log_softmax(logits[p], -1)[ids[p + 1]]) for p in places)
         assert found.tokens[i] == count and found.nats[i] == pytest.approx(nats, abs=2e-4)
         assert found.greedy[i] == all(int(logits[p].argmax()) == ids[p + 1] for p in places)
+
+
+def test_a_text_without_context_is_scored_from_its_own_beginning(llama: Path, tmp_path: Path) -> None:
+    """Behind the end of a text, where a tokenizer has no token that texts begin with; whatever else is in the batch."""
+    model, tokenizer = model_of(llama).eval(), load_tokenizer(str(llama))
+    assert tokenizer.bos is None and tokenizer.eos == 0
+    ids = [0, *HuggingFace(tokenizer).encode([" once upon"]).ids.tolist()]
+    with torch.no_grad():
+        logs = torch.log_softmax(model(torch.tensor([ids])).logits[0], -1)
+    wanted = -sum(float(logs[place, token]) for place, token in enumerate(ids[1:]))
+    for pairs in ([("", " once upon")], [("the cat sat on the", " mat and slept"), ("", " once upon")]):
+        found = Scorer(model, tokenizer, window=64).score(pairs)
+        assert found.nats[-1] == pytest.approx(wanted, abs=2e-4) and found.tokens[-1] == len(ids) - 1
+    saved_llama(tmp_path, start=False)
+    with pytest.raises(ConfigError, match="empty context"):
+        Scorer(model, load_tokenizer(str(tmp_path)), window=64).score([("", " once")])
+
+
+def test_held_out_figures_are_of_the_device_that_was_asked_for(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_jsonl(tmp_path / "in.jsonl", documents(7, 2, words=20))
+    held = tokenize([str(file)], tmp_path / "tokens", TokenizeSettings(str(llama)), note=lambda _: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    evaluate_model(
+        str(llama), tasks=[], data=str(held.folder), examples=2, generate=0, harness=None, limit="1%", device="cpu",
+        as_json=True,
+    )  # fmt: skip
+    assert json.loads(capsys.readouterr().out)["held_out"]["corpus"]["loss"] > 0
 
 
 def bigrams(folder: Path, after: dict[str, str], *, otherwise: str) -> tuple[Any, TextTokenizer]:

@@ -10,9 +10,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from curate.errors import ConfigError  # noqa: E402
+from curate.train.losses import Objective  # noqa: E402
 from curate.train.models import make_model, with_adapter  # noqa: E402
+from curate.train.objectives.cross_entropy import CrossEntropy  # noqa: E402
+from curate.train.optimizers import make_optimizers  # noqa: E402
 from curate.train.parallel import Parallel  # noqa: E402
-from curate.train.settings import AdapterSettings, ModelSettings, TrainSettings  # noqa: E402
+from curate.train.settings import AdapterSettings, ModelSettings, OptimizerSettings, TrainSettings  # noqa: E402
 
 TINY = {
     "hidden_size": 16,
@@ -54,3 +57,11 @@ def test_a_gpu_that_is_not_there() -> None:
     given = {"name": "t", "data": "d", "model": {"preset": "1m"}, "steps": 1, "output": "o", "device": "cuda"}
     with pytest.raises(ConfigError, match="device: there is no CUDA device"):
         Parallel(TrainSettings.model_validate(given))
+
+
+def test_muon_alone_where_nothing_is_left_for_adamw() -> None:
+    model = make_model(ModelSettings(preset="1m", config=TINY), vocabulary=200, context=64, eos=0, seed=0)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("down_proj" in name)
+    (muon,) = make_optimizers(Objective(model, CrossEntropy()), OptimizerSettings(kind="muon"), fused=False)
+    assert [p.shape for group in muon.param_groups for p in group["params"]] == [(16, 16)]

@@ -64,7 +64,9 @@ def figures(
         if held.manifest["tokenizer"]["sha256"] != subject.tokenizer.sha256:
             what = f"the tokenizer {held.manifest['tokenizer']['name']} is not that of the model"
             raise ConfigError([Problem(str(held.folder), what, "tokenise the documents with the model's own")])
-        found["held_out"] = HeldOut(held, documents=examples, context=subject.window).figures(subject.model)
+        place = {"device": next(subject.model.parameters()).device.type, "dtype": "float32"}
+        measure = HeldOut(held, documents=examples, context=subject.window, **place)
+        found["held_out"] = measure.figures(subject.model)
     if tasks:
         found |= task_figures(subject, tasks, examples)
         found["contamination"] = contamination_figures(subject, tasks)

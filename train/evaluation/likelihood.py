@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from curate.errors import ConfigError, Problem
 from curate.train.attention import model_inputs
 from curate.train.encoding import HuggingFace
 from curate.train.losses import Reader
@@ -50,9 +51,19 @@ class Scorer:
         if count < 1:  # they share a token: apart, as a model would go on
             behind = self._engine.encode([continuation]).ids.tolist()
             both, count = before + behind, len(behind)
-        begin = [] if self._tokenizer.bos is None else [self._tokenizer.bos]
+        begin = self._begin(both[: len(both) - count])
         count = min(count, self._window - 1)
         return (begin + both)[-self._window :], count
+
+    def _begin(self, context: list[int]) -> list[int]:
+        """What a row begins with. Something must stand before the first token that is scored."""
+        start = self._tokenizer.bos
+        if start is None and not context:
+            start = self._tokenizer.eos
+            if start is None:
+                what = "an example has an empty context, and the tokenizer has no token that texts begin or end with"
+                raise ConfigError([Problem("tasks", what, "give each example a query")])
+        return [] if start is None else [start]
 
     def _score(self, rows: Sequence[tuple[list[int], int]], owners: Sequence[int], out: Likelihoods) -> None:
         width = max(len(ids) for ids, _ in rows)
