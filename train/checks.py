@@ -98,6 +98,10 @@ def _recipe_problems(settings: TrainSettings, where: Where) -> list[Problem]:
     if settings.adapter and settings.train_only != {"kind": "all"}:
         what = "with adapters nothing but them is trained"
         problems.append(Problem(where(("train_only",)), what, "leave out one of the two"))
+    kind = settings.loss.get("kind")
+    if settings.adapter and settings.adapter.kind == "corda" and kind in LOSSES and LOSSES[kind].reads_start:
+        what = f"`{kind}` reads the model without its adapters, and without those of corda it is not the start"
+        problems.append(Problem(where(("adapter", "kind")), what, "choose lora or dora"))
     if settings.ewc and settings.adapter:
         what = "holds the model's own weights near the start, and with adapters they do not move"
         problems.append(Problem(where(("ewc",)), what, "leave out one of the two"))

@@ -81,8 +81,12 @@ class Reader:
     def states(self, inputs: dict[str, Any], places: torch.Tensor) -> torch.Tensor:
         """(n, width) the states at `places` of the flattened (rows, context)."""
         if not self._adapter:
+            training = self.model.training
+            self.model.eval()  # what is compared with has no dropout
             with self.model.disable_adapter():
-                return self._read(inputs, places)
+                found = self._read(inputs, places)
+            self.model.train(training)
+            return found
         return self._read(inputs, places)
 
     def _read(self, inputs: dict[str, Any], places: torch.Tensor) -> torch.Tensor:

@@ -223,3 +223,9 @@ def test_the_plan_is_that_of_the_mixture(tmp_path: Path) -> None:
     chosen = settings(held.folder, mixture={"kind": "static", "weights": {"a": 3, "b": 1}}, steps=4)
     epochs = [float(line.split()[1]) for line in lengths.check_lengths(subject(chosen, tmp_path)).lines]
     assert epochs[0] == pytest.approx(3 * epochs[1], rel=0.1) and epochs[0] > 0.5
+
+
+def test_layers_that_a_small_stand_in_lacks_break_nothing(texts: Path, tmp_path: Path) -> None:
+    chosen = settings(texts, model={"preset": "15m"}, train_only={"kind": "freeze", "below": 6}, steps=2)
+    found = resume.check_resume(subject(chosen, tmp_path))
+    assert found.state == "ok" and "two small layers, all of them trained: the same" in found.what

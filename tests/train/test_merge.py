@@ -187,3 +187,34 @@ def test_mistakes_on_the_command_line(models: list[str], tmp_path: Path, argumen
     given = [{"A": models[1], "B": models[2]}.get(word, word) for word in arguments]
     done = CliRunner().invoke(app, ["merge", *given, "--output", str(tmp_path / "out")])
     assert isinstance(done.exception, ConfigError) and said in str(done.exception)
+
+
+def test_nothing_but_the_tokenizer_and_the_configuration_is_copied(tmp_path: Path) -> None:
+    folders = [saved(tmp_path / str(seed), seed) for seed in (1, 2)]
+    LlamaForCausalLM.from_pretrained(folders[0]).save_pretrained(tmp_path / "sharded", max_shard_size="3KB")
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        (tmp_path / "sharded" / name).write_text("{}")
+    for name in ("pytorch_model.bin", "model.gguf", "tf_model.h5", "training_args.bin", "optimizer.pt"):
+        (tmp_path / "sharded" / name).write_bytes(b"other weights")
+    merge(MergeSettings("soup", (str(tmp_path / "sharded"), str(folders[1]))), tmp_path / "out", note=lambda _: None)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "README.md", "chat_template.jinja", "config.json", "generation_config.json", "merge.json", "model.safetensors",
+        "tokenizer.json", "tokenizer_config.json",
+    }  # fmt: skip
+
+
+def test_weights_that_the_judge_cannot_place_are_told(tmp_path: Path) -> None:
+    """A file with the names of the model without its head: transformers loads it, under other names."""
+    from transformers import GPT2Config, GPT2Model
+
+    data = make_set(tmp_path / "data", {"web": [30, 20]}, vocabulary=32).folder
+    folders = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        GPT2Model(GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=32)).save_pretrained(tmp_path / str(seed))
+        config = tmp_path / str(seed) / "config.json"
+        config.write_text(config.read_text().replace("GPT2Model", "GPT2LMHeadModel"))
+        folders.append(str(config.parent))
+    with pytest.raises(ConfigError, match="there is no `transformer.wte.weight`"):
+        merge(MergeSettings("soup", tuple(folders), evaluate=str(data)), tmp_path / "out", note=lambda _: None)
+    assert not (tmp_path / "out").exists()

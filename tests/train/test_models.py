@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from curate.errors import ConfigError  # noqa: E402
-from curate.train.losses import Objective  # noqa: E402
+from curate.train.checks import setting_problems  # noqa: E402
+from curate.train.losses import Objective, Reader  # noqa: E402
 from curate.train.models import make_model, with_adapter  # noqa: E402
 from curate.train.objectives.cross_entropy import CrossEntropy  # noqa: E402
 from curate.train.optimizers import make_optimizers  # noqa: E402
@@ -65,3 +66,32 @@ def test_muon_alone_where_nothing_is_left_for_adamw() -> None:
         parameter.requires_grad_("down_proj" in name)
     (muon,) = make_optimizers(Objective(model, CrossEntropy()), OptimizerSettings(kind="muon"), fused=False)
     assert [p.shape for group in muon.param_groups for p in group["params"]] == [(16, 16)]
+
+
+def test_what_adapters_are_compared_with_has_neither_them_nor_dropout() -> None:
+    pytest.importorskip("peft")
+    settings = ModelSettings(preset="1m", config=TINY | {"attention_dropout": 0.5})
+    model = make_model(settings, vocabulary=200, context=64, eos=0, seed=0).eval()
+    ids = torch.arange(20)[None]
+    places = torch.arange(20)
+    with torch.no_grad():
+        wanted = Reader(model).states({"input_ids": ids}, places)
+        tuned = with_adapter(model, AdapterSettings(rank=2), 0, lambda _: None)
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.fill_(1.0)
+        tuned.train()
+        assert torch.equal(Reader(tuned, adapter=False).states({"input_ids": ids}, places), wanted)
+        assert tuned.training and not torch.allclose(Reader(tuned).states({"input_ids": ids}, places), wanted)
+
+
+def test_a_start_that_corda_has_not() -> None:
+    given = {
+        "name": "t", "data": "d", "model": {"preset": "1m"}, "steps": 1, "output": "o", "adapter": {"kind": "corda"},
+    }  # fmt: skip
+
+    def told(loss: str) -> list[str]:
+        chosen = TrainSettings.model_validate({**given, "loss": loss})
+        return [p.where for p in setting_problems(chosen, lambda key: ".".join(map(str, key)), held_out=False)]
+
+    assert told("asft") == told("anchored") == ["adapter.kind"] and told("dft") == []

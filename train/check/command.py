@@ -67,7 +67,10 @@ def make_subject(settings: TrainSettings, folder: Path, parallel: Any, against: 
     large = parameters(hollow(config, settings))[1] > SMALL
     model = shrunk(config, settings.model, folder / "small") if large else settings.model
     mixture = settings.mixture if not isinstance(settings.mixture.get("graph"), dict) else {"kind": "proportional"}
-    small = settings.model_copy(update={"model": model, "mixture": mixture})
+    # what `freeze` names is of the real layers
+    narrowed = large and settings.train_only.get("kind") == "freeze"
+    policy = {"kind": "all"} if narrowed else settings.train_only
+    small = settings.model_copy(update={"model": model, "mixture": mixture, "train_only": policy})
     plan = PlanSettings(settings.context, settings.rows, settings.seed, settings.packing, settings.long)
     held_out = TokenSet.open(settings.held_out) if settings.held_out else None
     place: dict[str, Any] = {"weights": _first_weights(small, sets, held_out), "vocabulary": vocabulary, "threads": 0}

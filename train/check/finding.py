@@ -62,4 +62,5 @@ class Subject:
     @property
     def tried(self) -> str:
         """What the model that is tried is called."""
-        return "the architecture with two small layers" if self.shrunk else "the model itself"
+        all_of_it = "" if self.small.train_only == self.settings.train_only else ", all of them trained"
+        return "the architecture with two small layers" + all_of_it if self.shrunk else "the model itself"

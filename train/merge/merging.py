@@ -25,6 +25,11 @@ from curate.train.merge.weights import SINGLE, Weights, check_alike, write_weigh
 KINDS = ("soup", "greedy", "arithmetic", "residual", "lines", "ties")
 #: what is tried where the scale, or LiNeS' alpha, is chosen by held-out loss
 GRID = tuple(i / 10 for i in range(11))
+#: what stands beside the weights: configuration and tokenizer, and never other weights
+REST = (
+    "config.json", "generation_config.json", "tokenizer*", "*.model", "vocab.*", "merges.txt", "added_tokens.json",
+    "special_tokens_map.json", "chat_template*",
+)  # fmt: skip
 Make = Callable[[str], Any]
 
 
@@ -121,8 +126,8 @@ def _copy_rest(source: Path, target: Path, dtype: str | None) -> None:
     """The tokenizer and the configuration."""
     from curate.files import read_json
 
-    for file in source.iterdir():
-        if file.is_file() and not file.name.startswith(("model.safetensors", "README", "merge.json", "pytorch_model")):
+    for file in sorted({file for pattern in REST for file in source.glob(pattern)}):
+        if file.is_file():
             shutil.copyfile(file, target / file.name)
     if dtype:
         write_json(target / "config.json", {**read_json(target / "config.json"), "dtype": dtype})
@@ -222,6 +227,12 @@ class _Judge:
         self._held_out = HeldOut(TokenSet.open(settings.evaluate))
         self._model, self._note = reload_model(shape.folder, False), note
         self._names = set(shape.names)
+        placed = {held.data_ptr() for name, held in self._model.state_dict().items() if name in self._names}
+        missing = [name for name, held in self._model.named_parameters() if held.data_ptr() not in placed]
+        if missing:
+            what = f"names its weights otherwise than transformers does: there is no `{missing[0]}`"
+            hint = "load it and save it again with transformers, or leave out --evaluate"
+            raise ConfigError([Problem(str(shape.folder), what, hint)])
 
     def loss(self, make: Make) -> float:
         """Of all sources together."""
