@@ -186,11 +186,11 @@ def _training(pipeline: Pipeline) -> list[Problem]:
     """What is wrong with `train:` whatever the tokens will be."""
     if pipeline.train is None:
         return []
-    from curate.train.checks import setting_problems
+    from curate.train.checks import early_problems
     from curate.train.start import place_of
 
     tokens = pipeline.output.tokens
-    return setting_problems(
+    return early_problems(
         pipeline.train.placed(pipeline.folder), place_of(pipeline), held_out=bool(tokens and tokens.held_out)
     )
 

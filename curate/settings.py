@@ -116,7 +116,9 @@ class TokensOutput(_Strict):
         description="tokenizer.json, a folder, or a name of the hub's cache, relative to the file; or `train: {vocabulary: N}`"
     )
     held_out: Share = Field(
-        0.0, description="this share of the documents, chosen by their text, goes to `tokens/held_out` for evaluation"
+        0.0,
+        lt=1,
+        description="this share of the documents, chosen by their text, goes to `tokens/held_out` for evaluation",
     )
     by: str = Field("source", description="what the mixture weighs: a column, a signal, metadata.KEY")
     eos: str | None = Field(None, description="the token that ends a document; the tokenizer's own if absent")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from curate.contamination.sets import set_files
-from curate.errors import ConfigError, CurateError, Problem
+from curate.errors import ConfigError, CurateError, MissingAsset, Problem
 from curate.select.weights.kinds import KINDS
+from curate.steps.causal_model import find_model
+from curate.train.evaluation.tasks import read_tasks
 from curate.train.mixture import make_method
-from curate.train.models import PRESETS
+from curate.train.models import INSTALL, PRESETS
 from curate.train.objectives.kinds import LOSSES, make_loss
+from curate.train.objectives.masked_thought import MaskedThought
 from curate.train.policies.kinds import make_policy
 from curate.train.settings import TrainSettings
 from curate.train.token_set import TokenSet
@@ -32,17 +36,12 @@ def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -
     if settings.rows % settings.micro_rows and settings.rows > settings.micro_rows:
         what = f"{settings.rows} rows are not a multiple of micro_rows, {settings.micro_rows}"
         problems.append(Problem(where(("micro_rows",)), what, "choose a divisor of rows"))
-    if (kind := settings.mixture.get("kind")) not in KINDS:
-        problems.append(Problem(where(("mixture", "kind")), f"unknown kind `{kind}`", nearest(str(kind), KINDS)))
+    if (kind := str(settings.mixture.get("kind"))) not in KINDS:
+        problems.append(Problem(where(("mixture", "kind")), f"unknown kind `{kind}`", nearest(kind, KINDS)))
     problems += _recipe_problems(settings, where)
     if Path(settings.output).is_file():
         problems.append(Problem(where(("output",)), f"`{settings.output}` is a file", "name a folder"))
-    for number, path in enumerate(settings.evaluate.tasks if settings.evaluate else []):
-        try:
-            set_files([path])
-        except ConfigError as error:
-            place = where(("evaluate", "tasks", number))
-            problems += [Problem(place, p.what, p.hint) for p in error.problems]
+    problems += _task_problems(settings, where)
     schedule = settings.schedule
     if schedule.kind == "wsd" and schedule.warmup + schedule.decay > 1:
         what = f"warmup {schedule.warmup:.0%} and decay {schedule.decay:.0%} are more than the run"
@@ -55,6 +54,30 @@ def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -
     elif settings.evaluate and settings.evaluate.before and not settings.held_out and not held_out:
         what = "before and after are of held-out documents, and there are none"
         problems.append(Problem(where(("evaluate", "before")), what, "evaluate: {data: FOLDER}, or leave it out"))
+    return problems
+
+
+def early_problems(settings: TrainSettings, where: Where, *, held_out: bool) -> list[Problem]:
+    """What is wrong with the training of a pipeline before its tokens are there: its settings, packages, what it names."""
+    problems = setting_problems(settings, where, held_out=held_out)
+    missing = [
+        name for name in ("torch", "transformers", *(["peft"] if settings.adapter else [])) if find_spec(name) is None
+    ]
+    problems += [Problem(where(()), f"training needs the package {name}", INSTALL) for name in missing]
+    if settings.model.start and not missing:
+        try:
+            find_model("model.from", settings.model.start)
+        except MissingAsset as error:
+            problems.append(Problem(where(("model", "from")), error.what, error.hint))
+    teachers = settings.loss.get("teachers")
+    for number, folder in enumerate(teachers if isinstance(teachers, list) else []):
+        if not (Path(str(folder)) / "config.json").is_file():
+            place = where(("loss", "teachers", number))
+            problems.append(Problem(place, f"`{folder}` is no model", "name the folder `model` of a run"))
+    if settings.held_out:
+        _opened(settings.held_out, where(("evaluate", "data")), problems)
+    if settings.ewc:
+        _opened(settings.ewc.data, where(("ewc", "data")), problems)
     return problems
 
 
@@ -72,17 +95,13 @@ def data_problems(settings: TrainSettings, where: Where) -> list[Problem]:
     if held and sets[0] and held.manifest["tokenizer"]["sha256"] != sets[0].manifest["tokenizer"]["sha256"]:
         what = f"has another tokenizer, {held.manifest['tokenizer']['name']}, than the data"
         problems.append(Problem(where(("evaluate", "data")), what, "tokenise both with one"))
-    kind = settings.loss.get("kind")
-    if kind in LOSSES and LOSSES[kind].reads_scores and not all(found and found.scored for found in sets):
-        what = f"`{kind}` reads scores of tokens, and the data has none"
-        hint = "curate tokenize SHARDS --scores tag, behind a step `tag: {insert: false}`"
-        problems.append(Problem(where(("loss",)), what, hint))
+    problems += _loss_problems(settings, [found for found in sets if found], where)
     if settings.ewc:
         old = _opened(settings.ewc.data, where(("ewc", "data")), problems)
         if old and sets[0] and old.manifest["tokenizer"]["sha256"] != sets[0].manifest["tokenizer"]["sha256"]:
             what = f"has another tokenizer, {old.manifest['tokenizer']['name']}, than the data"
             problems.append(Problem(where(("ewc", "data")), what, "tokenise both with one"))
-    if not isinstance(settings.mixture.get("graph"), dict) and settings.mixture.get("kind") in KINDS:
+    if not isinstance(settings.mixture.get("graph"), dict) and str(settings.mixture.get("kind")) in KINDS:
         problems += _mixture(settings, tokens, set(held.sources) if held else set(), where)
     return problems
 
@@ -98,13 +117,50 @@ def _recipe_problems(settings: TrainSettings, where: Where) -> list[Problem]:
     if settings.adapter and settings.train_only != {"kind": "all"}:
         what = "with adapters nothing but them is trained"
         problems.append(Problem(where(("train_only",)), what, "leave out one of the two"))
-    kind = settings.loss.get("kind")
+    kind = str(settings.loss.get("kind"))
     if settings.adapter and settings.adapter.kind == "corda" and kind in LOSSES and LOSSES[kind].reads_start:
         what = f"`{kind}` reads the model without its adapters, and without those of corda it is not the start"
         problems.append(Problem(where(("adapter", "kind")), what, "choose lora or dora"))
     if settings.ewc and settings.adapter:
         what = "holds the model's own weights near the start, and with adapters they do not move"
         problems.append(Problem(where(("ewc",)), what, "leave out one of the two"))
+    return problems
+
+
+def _task_problems(settings: TrainSettings, where: Where) -> list[Problem]:
+    """What is wrong with the test sets: none is there, or they cannot be read."""
+    problems: list[Problem] = []
+    tasks = settings.evaluate.tasks if settings.evaluate else []
+    for number, path in enumerate(tasks):
+        try:
+            set_files([path])
+        except ConfigError as error:
+            place = where(("evaluate", "tasks", number))
+            problems += [Problem(place, p.what, p.hint) for p in error.problems]
+    if tasks and settings.evaluate and not problems:
+        try:
+            read_tasks(tasks, settings.evaluate.examples)
+        except ConfigError as error:
+            place = where(("evaluate", "tasks"))
+            problems += [Problem(place, f"`{p.where}` {p.what}", p.hint) for p in error.problems]
+    return problems
+
+
+def _loss_problems(settings: TrainSettings, sets: Sequence[TokenSet], where: Where) -> list[Problem]:
+    """What is wrong with the objective for these sets."""
+    try:
+        loss = make_loss(settings.loss)
+    except ConfigError:
+        return []  # told with the settings
+    problems = []
+    if loss.reads_scores and not all(found.scored for found in sets):
+        what = f"`{loss.kind}` reads scores of tokens, and the data has none"
+        hint = "curate tokenize SHARDS --scores tag, behind a step `tag: {insert: false}`"
+        problems.append(Problem(where(("loss",)), what, hint))
+    vocabulary = int(sets[0].manifest["tokenizer"]["vocabulary"])
+    if isinstance(loss, MaskedThought) and loss.fill != "random" and not 0 <= loss.fill < vocabulary:
+        what = f"{loss.fill} is no token: the data's tokenizer has {vocabulary:,}"
+        problems.append(Problem(where(("loss", "fill")), what, "the id of a token that stands for a hole, or random"))
     return problems
 
 

@@ -7,13 +7,13 @@ OUTPUT/curve.json, curve.svg               the figures, and a drawing
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from curate.errors import ConfigError, Problem
-from curate.files import write_file, write_json
+from curate.files import digest, write_file, write_json
 from curate.train.curve_drawing import svg
 from curate.train.power_law import PowerLaw, fit
 from curate.train.settings import TrainSettings
@@ -63,16 +63,22 @@ def curve(
     _check(settings, fractions, seeds)
     whole = [TokenSet.open(folder) for folder in settings.data_folders]
     points = []
-    for fraction in sorted(fractions):
-        parts = [
+    sets = {
+        fraction: [
             subset(data, fraction, settings.seed, output / "parts" / f"{i}-{fraction:g}")
             for i, data in enumerate(whole)
         ]
+        for fraction in sorted(fractions)
+    }
+    _check_apart(sets)
+    for fraction, parts in sets.items():
         count = max(1, round(settings.steps * fraction)) if steps == "epochs" else settings.steps
         losses = []
         for seed in range(seeds):
-            chosen = _settings(settings, parts, output / "runs" / f"{fraction:g}-{seed}", count, settings.seed + seed)
-            losses.append(run(chosen))
+            chosen = _settings(settings, parts, count, settings.seed + seed)
+            folder = output / "runs" / f"{fraction:g}-{seed}-{_name(chosen, parts)}"
+            name = f"{settings.name}-{fraction:g}-{seed}"
+            losses.append(run(chosen.model_copy(update={"output": str(folder), "name": name})))
         points.append(Point(fraction, sum(int(part.manifest["tokens"]) for part in parts), count, tuple(losses)))
         note(f"{fraction:g} of the data, {points[-1].tokens:,} tokens: held out {points[-1].mean:.4f}")
     law = fit([p.tokens for p in points], [p.mean for p in points]) if len(points) >= 3 else None
@@ -98,14 +104,33 @@ def _check(settings: TrainSettings, fractions: Sequence[float], seeds: int) -> N
         raise ConfigError(problems)
 
 
-def _settings(settings: TrainSettings, parts: Sequence[TokenSet], output: Path, steps: int, seed: int) -> TrainSettings:
-    """Of the run on these parts: evaluated once, at its end."""
+def _check_apart(sets: Mapping[float, Sequence[TokenSet]]) -> None:
+    """Raises ConfigError where parts hold the same: a source has at least one document in each."""
+    sizes: dict[int, float] = {}
+    for fraction, parts in sets.items():
+        tokens = sum(int(part.manifest["tokens"]) for part in parts)
+        if tokens in sizes:
+            what = f"{sizes[tokens]:g} and {fraction:g} of the data are the same {tokens:,} tokens"
+            raise ConfigError([Problem("--fractions", what, "leave out the smaller, or bring more data")])
+        sizes[tokens] = fraction
+
+
+def _settings(settings: TrainSettings, parts: Sequence[TokenSet], steps: int, seed: int) -> TrainSettings:
+    """Of the run on these parts: evaluated once, at its end, by the held-out loss alone."""
     assert settings.evaluate is not None
+    evaluate = settings.evaluate.model_copy(update={"every": steps, "tasks": [], "before": False})
     update: dict[str, Any] = {
-        "data": [str(part.folder) for part in parts], "output": str(output), "steps": steps, "seed": seed, "trackers": [],
-        "evaluate": settings.evaluate.model_copy(update={"every": steps}), "name": f"{settings.name}-{output.name}",
+        "data": [str(part.folder) for part in parts], "steps": steps, "seed": seed, "trackers": [], "evaluate": evaluate,
     }  # fmt: skip
     return settings.model_copy(update=update)
+
+
+def _name(chosen: TrainSettings, parts: Sequence[TokenSet]) -> str:
+    """What names a run: all that its loss depends on. Of other settings or data it is another run, in a folder of its own."""
+    assert chosen.held_out is not None and chosen.evaluate is not None
+    asked = {**chosen.bound(), "data": [part.hash for part in parts], "name": ""}
+    held_out = [TokenSet.open(chosen.held_out).hash, chosen.evaluate.documents]
+    return digest([asked, held_out])[:8]
 
 
 def enough(points: Sequence[Point]) -> Point:

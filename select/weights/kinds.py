@@ -26,7 +26,7 @@ KINDS: dict[str, type[Weighting]] = {
 
 def weighting(settings: Mapping[str, Any], groups: Sequence[str], where: str = "mixture") -> Weighting:
     """The method that settings name, over these groups. Raises ConfigError with all that is wrong."""
-    kind = settings.get("kind")
+    kind = str(settings.get("kind"))
     if kind not in KINDS:
         raise ConfigError([Problem(f"{where}.kind", f"one of {', '.join(KINDS)}, got {kind}")])
     rest = {name: value for name, value in settings.items() if name != "kind"}

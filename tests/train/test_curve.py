@@ -102,12 +102,19 @@ def test_a_curve_runs_on_parts_and_keeps_what_it_did(data: Path, tmp_path: Path)
         (1, 8, 1),
     ]
     assert found["law"] and (output / "curve.svg").read_text().count("<circle") == 3
-    assert len(losses_of(metrics(output / "runs" / "0.5-0"))) == 4
+    (run,) = (output / "runs").glob("0.5-0-*")
+    assert len(losses_of(metrics(run))) == 4
     written = {path: path.stat().st_mtime_ns for path in (output / "runs").glob("*/checkpoints/*/optimizer.pt")}
     curve_of_file(str(tmp_path / "t.yaml"), **given)
     assert {path: path.stat().st_mtime_ns for path in written} == written and (
         output / "curve.json"
     ).read_bytes() == first
+    # another setting is another run, and asks for nothing to be removed
+    curve_of_file(str(tmp_path / "t.yaml"), **{**given, "fractions": "1/4,1/2", "settings": ["optimizer.lr=0.5"]})
+    assert len(list((output / "runs").glob("0.5-0-*"))) == 2
+    assert json.loads((output / "curve.json").read_text())["points"][0]["losses"] != found["points"][0]["losses"]
+    with pytest.raises(ConfigError, match=r"--fractions: 0.001 and 0.002 of the data are the same [\d,]+ tokens"):
+        curve_of_file(str(tmp_path / "t.yaml"), **{**given, "fractions": "0.001,0.002"})
     with pytest.raises(ConfigError, match=r"--fractions.*1, 2"):
         curve_of_file(str(tmp_path / "t.yaml"), **{**given, "fractions": "1,2"})
     with pytest.raises(ConfigError, match="numbers with commas"):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers_small import saved_tokenizer
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -95,3 +98,28 @@ def test_a_start_that_corda_has_not() -> None:
         return [p.where for p in setting_problems(chosen, lambda key: ".".join(map(str, key)), held_out=False)]
 
     assert told("asft") == told("anchored") == ["adapter.kind"] and told("dft") == []
+
+
+def test_what_cannot_be_evaluated_says_why(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    from curate.train.evaluation.subject import open_evaluated
+
+    tokenizer = saved_tokenizer(tmp_path / "tok")
+    model = make_model(ModelSettings(preset="1m", config=TINY), vocabulary=2000, context=64, eos=0, seed=0)
+    random = tmp_path / "random"
+    with_adapter(model, AdapterSettings(rank=2), 0, lambda _: None).save_pretrained(random)
+    gone = shutil.copytree(random, tmp_path / "gone")
+    config = peft.PeftConfig.from_pretrained(gone)
+    config.base_model_name_or_path = str(tmp_path / "base")
+    config.save_pretrained(gone)
+    for folder in (random, gone):
+        shutil.copyfile(tokenizer / "tokenizer.json", folder / "tokenizer.json")
+    with pytest.raises(ConfigError, match="adapters for a model that began at random"):
+        open_evaluated(str(random), device="cpu")
+    with pytest.raises(ConfigError, match="adapters for the model `.*base`, which is not there"):
+        open_evaluated(str(gone), device="cpu")
+    with pytest.raises(ConfigError, match="--device: unknown device `tpu`"):
+        open_evaluated(str(random), device="tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="--device: there is no CUDA device"):
+            open_evaluated(str(random), device="cuda")

@@ -128,6 +128,9 @@ def test_mistakes_of_a_training_in_a_pipeline_have_a_place(tmp_path: Path) -> No
         ("  evaluate: {every: 3, documents: 2}\n", ""),
     )
     assert problem.startswith("p.yaml:8:1 train: there are no tokens to train on")
+    assert told(("held_out: 20%", "held_out: 100%"))[0].endswith(
+        "output.tokens.held_out: input should be less than 1, got '100%'"
+    )
     assert told(("vocabulary: 300", "vocabulary: 30"))[0].startswith(
         "p.yaml:7:62 output.tokens.tokenizer.train.vocabulary: input"
     )

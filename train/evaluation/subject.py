@@ -12,6 +12,7 @@ from curate.train.text_tokenizer import TextTokenizer, load_tokenizer
 from curate.train.token_set import TokenSet
 
 MOST_WINDOW = 2048
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ def open_evaluated(name: str, *, device: str) -> Evaluated:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
+    chosen = _device(device, cuda=torch.cuda.is_available())
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder, state = find_model_folder(Path(name))
     if folder is None:
@@ -43,10 +45,32 @@ def open_evaluated(name: str, *, device: str) -> Evaluated:
     else:
         place, tokenizer = folder, load_tokenizer(str(folder))
     load: Any = AutoModelForCausalLM.from_pretrained
-    model = load(place, dtype=torch.float32, local_files_only=True)
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    try:
+        model = load(place, dtype=torch.float32, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ConfigError([_unloadable(name, place, error)]) from error
     window = min(MOST_WINDOW, int(getattr(model.config, "max_position_embeddings", None) or MOST_WINDOW))
     return Evaluated(name, model.to(chosen).eval(), tokenizer, _sets(state), window)
+
+
+def _device(name: str, *, cuda: bool) -> str:
+    """Raises ConfigError for a device that is none, or not here."""
+    if name not in DEVICES:
+        raise ConfigError([Problem("--device", f"unknown device `{name}`", f"allowed: {', '.join(DEVICES)}")])
+    if name == "cuda" and not cuda:
+        raise ConfigError([Problem("--device", "there is no CUDA device that torch can use", "auto or cpu")])
+    return ("cuda" if cuda else "cpu") if name == "auto" else name
+
+
+def _unloadable(name: str, place: Path, error: Exception) -> Problem:
+    """A model that transformers does not load; of adapters mostly since their base is gone."""
+    adapter = read_json(place / "adapter_config.json")
+    base = adapter and adapter["base_model_name_or_path"]
+    if adapter and not base:
+        return Problem(name, "is adapters for a model that began at random and was not kept", "train with `model.from`")
+    if base and not Path(base).is_dir():
+        return Problem(name, f"is adapters for the model `{base}`, which is not there", "put that model back")
+    return Problem(name, f"cannot be loaded: {str(error).splitlines()[0][:200]}", "is the folder whole?")
 
 
 def find_model_folder(path: Path) -> tuple[Path | None, dict[str, Any] | None]:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from curate.contamination.sets import records, set_files
 from curate.errors import ConfigError, Problem
+from curate.readers.codecs import Damaged
 
 QUESTION = re.compile(r"^(Question|Q):", re.MULTILINE)
 Pair = tuple[str, str]
@@ -63,7 +64,7 @@ def read_tasks(paths: Sequence[str], most: int) -> tuple[list[Task], dict[str, i
                     break
                 elif len(held := found.setdefault((name, kind), [])) < most:
                     held.append(Item(str(record.get("id", number)), candidates, gold))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, Damaged, RecursionError) as error:
             problems.append(Problem(str(file), f"cannot be read: {error}", "a test set must be whole, or be left out"))
     if not found and not problems:
         what = f"no example has `choices` and `gold`, `continuation` or `answer` ({', '.join(left) or 'no records'})"
