@@ -340,6 +340,10 @@ def train(
     if check:
         from curate.train.check.command import check_file
 
+        if output is not None or force:
+            raise ConfigError(
+                [Problem("--force" if force else "--output", "is for a training; --check writes nothing")]
+            )
         check_file(file, settings=set or (), against=against or (), as_json=json)
         return
     if against or json:

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,12 @@ def _train(pipeline: Pipeline, force: bool, as_json: bool) -> dict[str, Any] | N
 
     settings = training_of(pipeline)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        last = train_run(settings, place_of(pipeline), force=force)
+        try:
+            last = train_run(settings, place_of(pipeline), force=force)
+        except ConfigError as error:
+            # `--force` of a run would empty its store as well
+            again = f"`curate train {pipeline.folder_out} --force`"
+            raise ConfigError([replace(p, hint=p.hint.replace("--force", again)) for p in error.problems]) from error
     state = read_json(last / "state.json")
     return {"folder": settings.output, "step": state["step"], "held_out": state["held_out"], "data": state["data"]}
 

@@ -61,7 +61,8 @@ class Penalty:
 def fisher_of(model: Any, batches: Iterable[Batch]) -> Tensors:
     """By name, the mean over the rows of the batches of the squared gradient of the row's mean loss."""
     objective = Objective(model, CrossEntropy())
-    objective.train()
+    # dropout would make it that of other models
+    objective.eval()
     device = next(model.parameters()).device
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters() if p.requires_grad}
     count = 0

@@ -156,6 +156,8 @@ def with_adapter(model: Any, settings: AdapterSettings, seed: int, run: Callable
     try:
         return peft.get_peft_model(model, config)
     except ValueError as error:
+        if "target module" not in str(error).lower():
+            raise ConfigError([Problem("adapter", " ".join(str(error).split())[:200])]) from error
         names = sorted(
             {name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)}
         )

@@ -18,8 +18,8 @@ EXPONENTS = np.linspace(0.02, 3.0, 150)
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """loss = a / x^b + c, with a and c at least 0. `spread` has the least and greatest of each constant when one point is left out; empty with
-    fewer than five points, where three constants fit the rest too well to tell."""
+    """loss = a / x^b + c, with a and c at least 0. `spread` has the least and greatest of each constant when one point is left
+    out; empty with fewer than five points, where three constants fit the rest too well to tell."""
 
     a: float
     b: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,17 @@ def subset(data: TokenSet, fraction: float, seed: int, output: Path) -> TokenSet
                 (folder / TOKENIZER / source.name).write_bytes(source.read_bytes())
         write_manifest(
             folder, facts, tokenizer=data.manifest["tokenizer"], width=data.width, masked=data.masked, scored=data.scored,
-            more={"part": part},
+            more={"part": part, "runs": _runs(data, output)},
         )  # fmt: skip
     return TokenSet.open(output)
+
+
+def _runs(data: TokenSet, output: Path) -> list[dict[str, Any]]:
+    """The runs of the whole set, their folders as seen from the part."""
+    return [
+        {**run, "folder": os.path.relpath((data.folder / run["folder"]).resolve(), output.resolve())}
+        for run in data.runs
+    ]
 
 
 def _first(data: TokenSet, source: str, fraction: float, seed: int) -> np.ndarray:  # type: ignore[type-arg]

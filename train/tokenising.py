@@ -1,8 +1,9 @@
 """`curate tokenize`: documents -> a folder of token ids that training maps into memory.
 
 With `held_out`, that share of the documents is a set of its own, in the folder `held_out` of the other: a text falls on one
-side by its hash, wherever it stands and whatever else there is. A unit of input makes one file, kept under a name of its content and of the settings: what is there is not done again,
-after a kill as after new input. The files do not depend on the number of workers or on the engine. The manifest comes last.
+side by its hash, wherever it stands and whatever else there is. A unit of input makes one file, kept under a name of its
+content and of the settings: what is there is not done again, after a kill as after new input. The files do not depend on the
+number of workers or on the engine. The manifest comes last.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ WORD = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])\w)+")
 def shared_passage(text_a: str, text_b: str, *, limit: int = 300) -> str:
     """The longest run of words that both texts have, as it stands in `text_a`; "" where they share no word.
 
-    Words are compared in lower case, whatever stands between them; a character of a script without spaces is one. At most `limit` characters, cut behind a word
-    where a word fits; of several runs of one length the first in `text_a`.
+    Words are compared in lower case, whatever stands between them; a character of a script without spaces is one. At most
+    `limit` characters, cut behind a word where a word fits; of several runs of one length the first in `text_a`.
     """
     spans = [match.span() for match in WORD.finditer(text_a)]
     words_a = [text_a[start:stop].lower() for start, stop in spans]

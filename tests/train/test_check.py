@@ -158,6 +158,13 @@ def test_what_is_evaluated_on_must_not_be_in_the_data(texts: Path, tmp_path: Pat
     same = settings(texts, evaluate={"data": str(texts)})
     found = overlap.check_overlap(subject(same, tmp_path))
     assert found.state == "broken" and "held-out documents" in found.what
+    # the held-out documents are the first, as in the evaluation
+    few = subject(settings(texts, evaluate={"data": str(texts), "documents": 2}), tmp_path)
+    (index,) = overlap.held_out_index(few)
+    decode, (name, *_) = overlap.decoder(few.sets[0]), few.sets[0].sources
+    assert decode and decode([few.sets[0].document(name, i) for i in (0, 1)]) == [
+        p.text for p in index.sets.passages[:2]
+    ]
     taken = write_jsonl(tmp_path / "mine.jsonl", [{"text": documents(1, 1, words=60)[0]["text"]}])
     found = overlap.check_overlap(subject(settings(texts), tmp_path, against=[str(taken)]))
     assert found.state == "broken" and "mine" in found.what and any("a.jsonl at" in line for line in found.lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,13 @@ def test_a_part_of_other_data_or_of_another_seed_is_made_anew(data: Path, tmp_pa
         {"of": of.hash, "fraction": fraction, "seed": seed} for of, fraction, seed in given
     ]
     assert [part.manifest["documents"] for part in found[-2:]] == [55, 27]
+
+
+def test_a_part_is_of_the_runs_of_the_whole(data: Path, tmp_path: Path) -> None:
+    whole = TokenSet.open(shutil.copytree(data, tmp_path / "set"))
+    run = {"folder": "../run", "name": "r", "version": 1, "fingerprint": "f", "content": "c"}
+    found = subset(TokenSet(whole.folder, {**whole.manifest, "runs": [run]}), 0.5, 7, tmp_path / "deep" / "part")
+    assert found.runs == [{**run, "folder": "../../run"}]
 
 
 def test_a_curve_runs_on_parts_and_keeps_what_it_did(data: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from curate.train.encoding import HuggingFace  # noqa: E402
 from curate.train.evaluate import open_evaluation  # noqa: E402
 from curate.train.evaluation.accuracy import choices, run_task  # noqa: E402
 from curate.train.evaluation.command import evaluate_model  # noqa: E402
-from curate.train.evaluation.generation import checks, prompts_of_texts, repetition, toxicity  # noqa: E402
+from curate.train.evaluation.generation import checks, repetition, toxicity  # noqa: E402
 from curate.train.evaluation.likelihood import Likelihoods, Scorer  # noqa: E402
 from curate.train.evaluation.tasks import Item, Task, example, joined, read_tasks  # noqa: E402
 from curate.train.text_tokenizer import TextTokenizer, load_tokenizer  # noqa: E402
@@ -165,12 +166,16 @@ def test_files_of_tests_are_read_and_flaws_are_told(tmp_path: Path, shared_data:
         read_tasks([str(tmp_path / "b.jsonl")], 5)
 
 
+def prompts(tokenizer: Any) -> list[list[int]]:
+    return [HuggingFace(tokenizer).encode([text]).ids.tolist() for text in ("of", "it is")]
+
+
 def test_generation_checks_see_what_is_wrong(tmp_path: Path) -> None:
     endless, tokenizer = bigrams(tmp_path / "a", {"Ġ": "g"}, otherwise="Ġ")
-    found = checks(endless, tokenizer, prompts_of_texts(tokenizer, ["of", "it is"]))
+    found = checks(endless, tokenizer, prompts(tokenizer))
     assert found["ended"] == 0 and found["tokens"] == 64 and found["repetition"] > 0.9
     ending, tokenizer = bigrams(tmp_path / "b", {"Ġ": "g", "g": "<s>"}, otherwise="Ġ")
-    found = checks(ending, tokenizer, prompts_of_texts(tokenizer, ["of", "it is"]))
+    found = checks(ending, tokenizer, prompts(tokenizer))
     assert found["ended"] == 1 and found["tokens"] == 3 and found["repetition"] == 0
     assert [sample["text"] for sample in found["samples"]] == [" g", " g"]
     assert repetition([1, 2, 3, 4, 1, 2, 3, 4]) == pytest.approx(1 / 5) and repetition([1, 2]) == 0
@@ -203,6 +208,10 @@ def test_figures_on_tests_that_were_trained_on_are_an_error(
     assert found["generation"]["prompts"] == 2
     evaluate_model(str(tmp_path / "out"), data=None, limit="100%", as_json=False, **asked | {"generate": 0})  # type: ignore[arg-type]
     assert "in the data" in capsys.readouterr().out
+    # without their tokenizer the texts of the data are not known, nor what they hold
+    shutil.rmtree(held.folder / "tokenizer")
+    evaluate_model(str(tmp_path / "out"), data=None, limit="1%", as_json=True, **asked | {"generate": 0})  # type: ignore[arg-type]
+    assert json.loads(capsys.readouterr().out)["contamination"] is None
 
 
 def test_a_loss_of_no_tokens_is_no_figure(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from token_sets import make_set, random_lengths  # noqa: E402
-from training_runs import VOCABULARY, losses_of, run, settings, stop_at  # noqa: E402
+from training_runs import TINY, VOCABULARY, losses_of, run, settings, stop_at  # noqa: E402
 
 from curate.train.ewc import Penalty, fisher_of  # noqa: E402
 from curate.train.loader import Loader  # noqa: E402
@@ -37,12 +37,15 @@ def test_the_penalty_and_its_gradient_by_hand() -> None:
 
 
 def test_fisher_is_the_mean_of_squared_gradients_of_single_rows(data: Path, tmp_path: Path) -> None:
-    chosen = settings(data, tmp_path, steps=1, mixture={"kind": "proportional"})
+    # dropout is not of the model that is held
+    shape = {"preset": "1m", "config": TINY | {"attention_dropout": 0.5}}
+    chosen = settings(data, tmp_path, steps=1, mixture={"kind": "proportional"}, model=shape)
     model = prepare(chosen, Parallel(chosen)).objective.model
     loader = Loader([TokenSet.open(data)], PlanSettings(32, 3, 0), threads=0)
     batches = [next(loader), next(loader)]
     found = fisher_of(model, batches)
     wanted = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    model.eval()
     for batch in batches:
         for row in batch.micro_batches(1):
             from curate.train.attention import model_inputs

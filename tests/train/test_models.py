@@ -54,6 +54,8 @@ def test_adapters_of_layers_that_are_not_there() -> None:
     model = make_model(ModelSettings(preset="1m", config=TINY), vocabulary=200, context=64, eos=0, seed=0)
     with pytest.raises(ConfigError, match=r"(?s)adapter.targets: .*nope.*k_proj"):
         with_adapter(model, AdapterSettings(targets=["nope"]), 0, lambda _: None)
+    with pytest.raises(ConfigError, match=r"adapter: .*positive integer"):
+        with_adapter(model, AdapterSettings.model_construct(rank=0), 0, lambda _: None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

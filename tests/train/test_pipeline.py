@@ -90,7 +90,7 @@ def test_a_pipeline_goes_on_to_its_training_once(tmp_path: Path, capsys: pytest.
     assert ran() == found and [path.stat().st_mtime_ns for path in kept] == times
     # other tokens are another run: told, not mixed
     write_jsonl(tmp_path / "in" / "b.jsonl", documents(4, 20))
-    with pytest.raises(ConfigError, match="(?s)data.*: is not what .*--force"):
+    with pytest.raises(ConfigError, match=r"(?s)data.*: is not what .*begin anew with `curate train \S+/out --force`"):
         ran()
 
 
@@ -129,7 +129,7 @@ def test_mistakes_of_a_training_in_a_pipeline_have_a_place(tmp_path: Path) -> No
     )
     assert problem.startswith("p.yaml:8:1 train: there are no tokens to train on")
     assert told(("held_out: 20%", "held_out: 100%"))[0].endswith(
-        "output.tokens.held_out: input should be less than 1, got '100%'"
+        "output.tokens.held_out: input should be less than 1, got 1.0"
     )
     assert told(("vocabulary: 300", "vocabulary: 30"))[0].startswith(
         "p.yaml:7:62 output.tokens.tokenizer.train.vocabulary: input"

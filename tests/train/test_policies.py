@@ -87,4 +87,6 @@ def test_fused_matrices_are_not_halved() -> None:
 
 
 def test_every_policy_is_in_the_table_under_its_name() -> None:
-    assert all(cls.kind == name and cls.source and cls.__doc__ for name, cls in POLICIES.items())
+    assert list(POLICIES) == ["all", "freeze", "layer_decay", "hft"] and all(
+        cls.source and cls.__doc__ for cls in POLICIES.values()
+    )

@@ -23,7 +23,7 @@ Decode = Callable[[Sequence[Document]], list[str]]
 
 def check_overlap(subject: Subject) -> Finding:
     """The held-out documents and the test sets, in a sample of the data."""
-    indexes = [*_held_out(subject), *_test_sets(subject)]
+    indexes = [*held_out_index(subject), *_test_sets(subject)]
     if not indexes:
         return Finding("contamination", "note", "nothing to look for: there are neither held-out documents nor tests",
                        "name test sets: --against 'tests/*.jsonl'")  # fmt: skip
@@ -46,11 +46,14 @@ def check_overlap(subject: Subject) -> Finding:
     return Finding("contamination", "ok", f"{what}: nothing above {LIMIT:.0%}", "", tuple(lines))
 
 
-def _held_out(subject: Subject) -> Iterator[Index]:
+def held_out_index(subject: Subject) -> Iterator[Index]:
+    """Of the documents that the training evaluates on, if their texts are known."""
     if subject.held_out is not None and subject.settings.evaluate:
         decode = decoder(subject.held_out)
         if decode:
-            documents = list(sampled(subject.held_out, subject.settings.evaluate.documents))
+            # the first of each source, as in `Evaluation`
+            most, held = subject.settings.evaluate.documents, subject.held_out
+            documents = [found for name in held.sources for found in itertools.islice(held.documents(name), most)]
             yield index_texts("held-out documents", decode(documents))
 
 

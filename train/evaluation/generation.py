@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from curate.train.encoding import HuggingFace
 from curate.train.text_tokenizer import TextTokenizer
 from curate.train.token_set import TokenSet
 
@@ -110,10 +109,3 @@ def checks(model: Any, tokenizer: TextTokenizer, prompts: Sequence[Sequence[int]
         "toxicity": round(float(np.mean(scores)), 4), "toxic": round(float(np.mean([s >= 0.5 for s in scores])), 4),
         "samples": [{"prompt": a, "text": b} for a, b in zip(begun[:4], texts[:4], strict=True)],
     }  # fmt: skip
-
-
-def prompts_of_texts(tokenizer: TextTokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """The ids of texts that a model is to go on from."""
-    engine = HuggingFace(tokenizer)
-    begin = [] if tokenizer.bos is None else [tokenizer.bos]
-    return [[*begin, *(int(token) for token in engine.encode([text]).ids)] for text in texts]

@@ -19,13 +19,16 @@ def task_figures(subject: Evaluated, paths: Sequence[str], examples: int) -> dic
 
 
 def contamination_figures(subject: Evaluated, paths: Sequence[str]) -> dict[str, Any] | None:
-    """`searched` (share of the data) and `benchmarks`: share of the examples that the data hold; None without data."""
+    """`searched` (share of the data) and `benchmarks`: share of the examples that the data hold; None where no data is at
+    hand, or only sets without a tokenizer, whose texts are not known."""
     from curate.contamination.search import load
     from curate.train.check.overlap import measured
 
     if not subject.data:
         return None
     (meter,), searched = measured(subject.data, [load(paths)])
+    if not searched:
+        return None
     found = meter.result()
     return {
         "searched": round(searched, 4),
