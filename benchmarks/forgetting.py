@@ -9,6 +9,7 @@ the rise on A as a share of full fine-tuning's. The last line is full fine-tunin
 
 from __future__ import annotations
 
+import shutil
 import statistics
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 
 from benchmarks.common import parser
 from benchmarks.small_runs import held_out, kept, one_thread, spread, trained, write_set
-from curate.files import read_json
 
 STATES, LENGTH, ROWS = 64, 32, 32
 #: of Dirichlet rows: their mean entropy is then 1.3 nats
@@ -110,8 +110,8 @@ def merged(folder: Path, base: Path, models: list[Path]) -> Found:
         wanted[f"soup of {len(models)} seeds"] = MergeSettings("soup", tuple(map(str, models)))
     for name, chosen in wanted.items():
         output = folder / "merged" / name.replace(" ", "-")
-        if not output.exists():
-            merge(chosen, output, note=lambda _: None)
+        shutil.rmtree(output, ignore_errors=True)
+        merge(chosen, output, note=lambda _: None)
         losses = measure.figures(reload_model(output, False))
         found[name] = {source: losses[source]["loss"] for source in ("a", "b")}
     return found
@@ -141,11 +141,8 @@ def main() -> None:
     seeds = [int(seed) for seed in (chosen.seeds or ("0" if chosen.quick else "0,1,2")).split(",")]
     make_data(folder / "data")
 
-    def start() -> dict[str, float]:
-        model = {"preset": "1m", "config": SHAPE}
-        return held_out(trained(settings(folder, "base", ["a"], steps, 0, model=model)))
-
-    base = kept(folder / "results" / "base.json", start)
+    first = settings(folder, "base", ["a"], steps, 0, model={"preset": "1m", "config": SHAPE})
+    base = kept(folder / "results" / "base.json", lambda: held_out(trained(first)), of=first)
     model = folder / "base-0" / "model"
     found: dict[str, list[dict[str, float]]] = {}
     for seed in seeds:
@@ -153,13 +150,12 @@ def main() -> None:
             slug = name.replace(" ", "-").replace(",", "").replace("%", "")
             run = {**settings(folder, slug, ["b"], tuning, seed, model={"from": str(model)}), **more}
             path = folder / "results" / f"{slug}-{seed}.json"
-            losses = read_json(path) or kept(path, lambda run=run: held_out(trained(run)))  # type: ignore[misc]
+            losses = kept(path, lambda run=run: held_out(trained(run)), of=[first, run])  # type: ignore[misc]
             found.setdefault(name, []).append(losses)
     tuned = [folder / f"full-fine-tuning-{seed}" / "model" for seed in seeds]
-    found |= {
-        name: [losses]
-        for name, losses in kept(folder / "results" / "merged.json", lambda: merged(folder, model, tuned)).items()
-    }
+    of = [base, found["full fine-tuning"]]
+    made = kept(folder / "results" / "merged.json", lambda: merged(folder, model, tuned), of=of)
+    found |= {name: [losses] for name, losses in made.items()}
     print(f"ratio: {table(base, found):.2f}")
 
 

@@ -58,7 +58,7 @@ class Lab:
             "log_every": steps, "evaluate": {"data": str(self.held), "every": steps, "documents": HELD_OUT}, "checkpoint": {"every": steps},
             "output": str(output),
         }  # fmt: skip
-        found = kept(self._folder / "results" / f"{slug}.json", lambda: held_out(trained(settings)))
+        found = kept(self._folder / "results" / f"{slug}.json", lambda: held_out(trained(settings)), of=settings)
         return output / "model", found["a"]
 
     def together(self, models: list[Path], average: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from curate.files import committed_folder, read_json, write_json
+from curate.files import committed_folder, digest, read_json, write_json
 from curate.train.token_files import TokenFile, write_manifest
 from curate.train.token_set import TOKENS
 
@@ -56,8 +56,10 @@ def held_out(checkpoint: Path) -> dict[str, float]:
     return {name: entry["loss"] for name, entry in state_of(checkpoint)["held_out"].items()}
 
 
-def kept(path: Path, make: Callable[[], Any]) -> Any:
-    """The figures in a file of JSON, made unless they are there."""
+def kept(path: Path, make: Callable[[], Any], *, of: Any = None) -> Any:
+    """The figures in a file of JSON, made unless they are there; `of`, what they are of, becomes a part of its name."""
+    if of is not None:
+        path = path.with_name(f"{path.stem}-{digest(of)[:12]}{path.suffix}")
     found = read_json(path)
     if found is None:
         found = make()
