@@ -236,3 +236,21 @@ def test_layers_that_a_small_stand_in_lacks_break_nothing(texts: Path, tmp_path:
     chosen = settings(texts, model={"preset": "15m"}, train_only={"kind": "freeze", "below": 6}, steps=2)
     found = resume.check_resume(subject(chosen, tmp_path))
     assert found.state == "ok" and "two small layers, all of them trained: the same" in found.what
+
+
+def test_what_stands_beside_the_model_counts(texts: Path, tmp_path: Path) -> None:
+    plain = subject(settings(texts), tmp_path)
+    plain.model.save_pretrained(tmp_path / "teacher")
+    size = parameters(plain.model)[0]
+    ewc = {"data": str(texts), "rows": 1, "weight": 1.0}
+    teachers = {"kind": "distill", "teachers": [str(tmp_path / "teacher")] * 3}
+    for more, models in (({"loss": "asft"}, 1), ({"ewc": ewc}, 2), ({"loss": teachers}, 3)):
+        chosen = settings(texts, **more)
+        assert cost._bytes_beside(chosen, size, size) == 4 * models * size
+        made = replace(plain, settings=chosen, small=chosen)
+        assert "models beside it 0.00" in cost.check_memory(made).what and cost.measured_speed(made) > 0
+    for more in ({"adapter": {"rank": 2}, "loss": "anchored"}, {"train_only": {"kind": "freeze", "below": 1}}):
+        chosen = settings(texts, **more)
+        made = subject(chosen, tmp_path)
+        assert not cost._bytes_beside(chosen, size, 1) and cost.measured_speed(made) > 0
+        assert sum(p.requires_grad for p in made.model.parameters()) < len(list(made.model.parameters()))

@@ -118,8 +118,8 @@ def checked(subject: Subject) -> Iterator[Finding]:
         yield Finding("resume", "note", "not tried: a run would not begin while documents attend to each other")
     else:
         yield _tried("resume", check_resume, subject)
-    yield check_memory(subject)
-    yield check_time(subject)
+    yield _tried("memory", check_memory, subject)
+    yield _tried("time", check_time, subject)
 
 
 def _tried(name: str, check: Callable[[Subject], Finding], subject: Subject) -> Finding:

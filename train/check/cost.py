@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import Any
 import torch
 
 from curate.train.attention import document_mask, model_inputs
+from curate.train.beginning import Beginning
 from curate.train.check.finding import Finding, Subject
 from curate.train.losses import CHUNK_LOGITS, Objective
+from curate.train.merge.weights import Weights
 from curate.train.models import parameters, with_adapter
-from curate.train.objectives.cross_entropy import CrossEntropy
+from curate.train.objectives.kinds import make_loss
 from curate.train.policies.kinds import apply_policy, make_policy
 from curate.train.settings import TrainSettings
+from curate.train.targets import targets_of
 
 # Tokens of a probe step on a CPU, and how many steps are timed after one to warm up.
 PROBE_TOKENS, PROBES = 2048, 2
@@ -37,9 +41,11 @@ def check_memory(subject: Subject) -> Finding:
     rows = min(settings.micro_rows, max(1, settings.rows // parallel.world))
     kept = activations(subject.config, settings, rows=rows, numbers=numbers) // half
     logits = 3 * 4 * min(CHUNK_LOGITS, rows * settings.context * int(subject.config.vocab_size))
-    need = sum(state.values()) // share + kept + logits
+    beside = _bytes_beside(settings, size, trained)
+    need = sum(state.values()) // share + kept + logits + beside
     free = _free(parallel.device)
     parts = [*((name, value // share) for name, value in state.items()), ("activations", kept), ("logits", logits)]
+    parts += [("models beside it", beside)] if beside else []
     what = (
         f"{size:,} parameters, {trained:,} trained; about {need / GB:.2f} GB: "
         + ", ".join(f"{name} {value / GB:.2f}" for name, value in parts)
@@ -131,6 +137,16 @@ def _optimizer_bytes(settings: TrainSettings, config: Any, trained: int) -> int:
     return 8 * trained - 4 * int(muon)
 
 
+def _bytes_beside(settings: TrainSettings, size: int, trained: int) -> int:
+    """Of what stands beside the model, whole on each device: the start, teachers; of EWC the start and the Fisher diagonal.
+    Raises ConfigError."""
+    loss = make_loss(settings.loss)
+    start = size if loss.reads_start and not settings.adapter else 0
+    shapes = [Weights(Path(folder)).shapes.values() for folder in loss.frozen_models()]
+    teachers = sum(math.prod(shape) for held in shapes for shape in held)
+    return 4 * (start + teachers + (2 * trained if settings.ewc else 0))
+
+
 def activations(config: Any, settings: TrainSettings, *, rows: int, numbers: bool) -> int:
     """Bytes of float32 that a forward pass over so many rows keeps for the backward pass, without those of the logits; the mask
     is of `numbers` (see `model_inputs`) or of booleans."""
@@ -179,25 +195,20 @@ def _flops(config: Any, settings: TrainSettings, size: int) -> float:
 
 
 def measured_speed(subject: Subject) -> float:
-    """Tokens/s of a step of the model that is tried, on its device."""
-    from curate.train.evaluate import predicted
-
+    """Tokens/s of a step of the model that is tried, on its device: with what is trained, and the loss, as they are to be."""
     settings, parallel = subject.settings, subject.parallel
     rows = settings.micro_rows
     if parallel.device.type == "cpu":
         rows = max(1, min(rows, PROBE_TOKENS // settings.context))
     part = next(subject.batches[0].micro_batches(rows))
-    objective = Objective(subject.model, CrossEntropy())
+    objective = _objective(subject)
     optimizer = torch.optim.AdamW([p for p in objective.parameters() if p.requires_grad], lr=0.0)
-    places, targets = predicted(part.labels)
+    targets = targets_of(part, objective.loss).torch(parallel.device)
     times: list[float] = []
     for _ in range(PROBES + 1):
         begun = time.perf_counter()
         with parallel.computing():
-            given = model_inputs(subject.model, part.torch(parallel.device))
-            loss, _ = objective(
-                given, torch.from_numpy(places).to(parallel.device), torch.from_numpy(targets).to(parallel.device)
-            )
+            loss, _ = objective(model_inputs(objective.model, part.torch(parallel.device)), *targets)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -205,6 +216,16 @@ def measured_speed(subject: Subject) -> float:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - begun)
     return float(part.tokens.size / min(times[1:]))
+
+
+def _objective(subject: Subject) -> Objective:
+    """The loss around the model that is tried. Raises ConfigError."""
+    settings, device = subject.small, subject.parallel.device
+    model = subject.model
+    if settings.adapter:
+        model = with_adapter(model, settings.adapter.model_copy(update={"kind": "lora"}), 0, lambda _: None)
+    objective, _ = Beginning(settings, subject.sets, subject.vocabulary, device).objective(model, None)
+    return objective.to(device).train()
 
 
 def _duration(seconds: float) -> str:
