@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from curate.files import digest
+from curate.steps.causal_model import content_hash, find_model
 from curate.train import checkpoint
 from curate.train.attention import model_inputs
 from curate.train.ewc import Penalty, kept_fisher
@@ -30,6 +31,19 @@ CORDA_BATCHES = 8
 def address(*parts: Any) -> int:
     """A seed for what these parts name."""
     return int(digest(list(parts))[:15], 16)
+
+
+def files_read(settings: TrainSettings) -> dict[str, str]:
+    """What the paths of the settings lead to, by setting: hashes of all that a run reads again when it goes on."""
+    loss, start = make_loss(settings.loss), settings.model.start
+    teachers = [folder for folder in loss.frozen_models() if Path(folder).is_dir()]
+    found = {f"loss.teachers: {folder}": content_hash(Path(folder)) for folder in teachers}
+    # without these the start is in no step but the first
+    if start and (settings.adapter or settings.ewc or loss.reads_start):
+        found["model.from"] = content_hash(find_model("model.from", start))
+    if settings.ewc:
+        found["ewc.data"] = TokenSet.open(settings.ewc.data).hash
+    return found
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,6 @@ class Beginning:
             return None
         start = self.start().to(self.device)
         apply_policy(make_policy(settings.train_only), start)
-        identity = [settings.model.model_dump(mode="json"), settings.train_only, settings.seed]
+        identity = [settings.model.model_dump(mode="json"), settings.train_only, settings.seed, files_read(settings)]
         fisher = kept_fisher(settings.ewc, plan, output, start, identity)
         return Penalty(model, fisher, dict(start.named_parameters()), settings.ewc.weight)

@@ -25,7 +25,7 @@ from curate.select.weights.weighting import Weighting
 from curate.train import checkpoint
 from curate.train.attention import check_leak, model_inputs
 from curate.train.batch import Batch
-from curate.train.beginning import Beginning, address
+from curate.train.beginning import Beginning, address, files_read
 from curate.train.card import model_card
 from curate.train.evaluate import Evaluation, open_evaluation
 from curate.train.ewc import Penalty
@@ -67,6 +67,8 @@ class Run:
     best: dict[str, Any] = field(default_factory=dict)
     #: the newest held-out figures
     held_out: dict[str, Any] = field(default_factory=dict)
+    #: hashes of what it reads beside the data
+    files: dict[str, str] = field(default_factory=dict)
 
 
 def train(settings: TrainSettings, parallel: Parallel) -> Path:
@@ -211,7 +213,7 @@ def save(run: Run) -> None:
         state = {
             "step": run.step, "loader": run.loader.state(), "guard": run.guard.state(), "best": run.best,
             "held_out": run.held_out, "mixture": run.mixture.state(),
-            "settings": settings.bound(), "data": [{"folder": str(s.folder), "hash": s.hash, "runs": s.runs} for s in run.sets],
+            "settings": settings.bound(), "files": run.files, "data": [{"folder": str(s.folder), "hash": s.hash, "runs": s.runs} for s in run.sets],
             "tokens": run.loader.report(), "versions": _versions(),
         }  # fmt: skip
         tokenizer = run.sets[0].folder / TOKENIZER
@@ -229,8 +231,9 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
     sets = [TokenSet.open(folder) for folder in settings.data_folders]
     found = checkpoint.checkpoints(output)
     state = checkpoint.state_of(found[-1]) if found else None
+    files = files_read(settings)
     if state:
-        _same_run(settings, state, sets, found[-1])
+        _same_run(settings, state, sets, files, found[-1])
     vocabulary = int(sets[0].manifest["tokenizer"]["vocabulary"])
     plan = PlanSettings(settings.context, settings.rows, settings.seed, settings.packing, settings.long)
     place: dict[str, Any] = {"rank": parallel.rank, "world": parallel.world, "vocabulary": vocabulary}
@@ -260,7 +263,7 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
     best = state["best"] if state else {}
     return Run(
         settings, parallel, loader, objective, wrapped, optimizers, guard, log, metrics, evaluation, sets, mixture, penalty, step, best,
-        state["held_out"] if state else {},
+        state["held_out"] if state else {}, files,
     )  # fmt: skip
 
 
@@ -309,7 +312,9 @@ def _method(settings: TrainSettings, parallel: Parallel, sets: list[TokenSet]) -
     return make_method(given, tokens, set(targets))
 
 
-def _same_run(settings: TrainSettings, state: dict[str, Any], sets: list[TokenSet], last: Path) -> None:
+def _same_run(
+    settings: TrainSettings, state: dict[str, Any], sets: list[TokenSet], files: dict[str, str], last: Path
+) -> None:
     """Raises ConfigError where a checkpoint is of other settings or other data: going on would be neither run."""
     problems = []
     bound, kept = settings.bound(), state["settings"]
@@ -321,6 +326,12 @@ def _same_run(settings: TrainSettings, state: dict[str, Any], sets: list[TokenSe
     if [s.hash for s in sets] != [entry["hash"] for entry in state["data"]]:
         what = f"is not what {last} was trained on"
         problems.append(Problem("data", what, "choose another output, or begin anew with --force"))
+    known = state.get("files", {})
+    problems += [
+        Problem(name, f"holds other files than when {last} was made", "put them back, or begin anew with --force")
+        for name in files
+        if files[name] != known.get(name)
+    ]
     if problems:
         raise ConfigError(problems)
 

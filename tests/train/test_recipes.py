@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 
 from safetensors.torch import load_file  # noqa: E402
 from token_sets import make_set, random_lengths  # noqa: E402
-from training_runs import VOCABULARY, losses_of, run, settings, stop_at  # noqa: E402
+from training_runs import TINY, VOCABULARY, losses_of, run, settings, stop_at  # noqa: E402
 
 from curate.errors import ConfigError  # noqa: E402
 from curate.train.batch import IGNORE  # noqa: E402
@@ -207,3 +207,33 @@ def test_an_objective_that_reads_scores_is_refused_without_them(tmp_path: Path) 
     )
     with pytest.raises(ConfigError, match=r"(?s)train_only\.below.*reads scores of tokens"):
         train_file(str(tmp_path / "t.yaml"), output=None, settings=[], force=False)
+
+
+@pytest.mark.parametrize(
+    ("place", "recipe"),
+    [
+        ("model.from", {"loss": "asft"}),
+        ("loss.teachers", {"loss": {"kind": "distill", "teachers": ["FOLDER"]}}),
+        (None, {"loss": "dft"}),
+    ],
+)
+def test_files_that_changed_behind_a_path_are_no_resume(
+    data: Path, tmp_path: Path, place: str | None, recipe: dict[str, Any]
+) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    def written(seed: int) -> None:
+        torch.manual_seed(seed)
+        LlamaForCausalLM(LlamaConfig(vocab_size=256, **TINY)).save_pretrained(tmp_path / "model")
+
+    given = recipe if place != "loss.teachers" else {"loss": {**recipe["loss"], "teachers": [str(tmp_path / "model")]}}
+    chosen = settings(data, tmp_path / "run", steps=1, model={"from": str(tmp_path / "model")}, mixture=STATIC, **given)
+    written(1)
+    found = run(chosen)
+    assert run(chosen) == found
+    written(2)
+    if place:
+        with pytest.raises(ConfigError, match=f"{place}.* holds other files than when .*000001 was made"):
+            run(chosen)
+    else:  # it is read by the first step alone
+        assert run(chosen) == found
