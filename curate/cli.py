@@ -386,7 +386,9 @@ def merge(
         list[float] | None, typer.Option("--scale", help="Of what is added to the base; repeat it: one of each model.")
     ] = None,
     alpha: Annotated[float | None, typer.Option("--alpha", help="lines: the share of the lowest layer.")] = None,
-    density: Annotated[float, typer.Option("--density", help="ties: the share of changes that counts.")] = 0.2,
+    density: Annotated[
+        float | None, typer.Option("--density", help="ties: the share of changes that counts; 0.2 if absent.")
+    ] = None,
     evaluate: Annotated[
         str | None, typer.Option("--evaluate", metavar="TOKENS", help="Choose by the loss on these held-out tokens.")
     ] = None,

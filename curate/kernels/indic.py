@@ -124,37 +124,49 @@ def _all(
             changed += digit != code
             code = digit
             if spelling:
-                if FIRST <= last < LAST and FIRST <= code < LAST:
-                    one = pairs[last - FIRST, code - FIRST]
-                    if one:
-                        size = encode(np.int64(one), out, size - 3)
-                        last = letter = np.int64(one)
-                        changed += 1
-                        continue
-                    # behind a letter: two signs in a row are no spelling of anything
-                    letters = FIRST <= before < LAST and not signs[before - FIRST]
-                    if nuktas[code - FIRST] and signs[last - FIRST] and letters:
-                        size = encode(code, out, size - 3)
-                        size = encode(last, out, size)
-                        before = code
-                        changed += 1
-                        continue
-                elif code in (_ZWJ, _ZWNJ):
-                    if last == code:
-                        changed += 1
-                        continue
-                    if code == _ZWJ and _is_virama(last) and FIRST <= before < LAST and finals[before - FIRST]:
-                        last = np.int64(finals[before - FIRST])
-                        letter, before = last, 0
-                        size = encode(last, out, size - 6)
-                        changed += 1
-                        continue
+                found, size, before, last, letter = _sequence(
+                    code, before, last, letter, pairs, finals, nuktas, signs, out, size
+                )
+                if found:
+                    changed += 1
+                    continue
             size = encode(code, out, size)
             before, last = last, code
             letter = code
         bounds[text + 1] = size
         replaced[text] = changed
     return size
+
+
+@inlined
+def _sequence(
+    code: int,
+    before: int,
+    last: int,
+    letter: int,
+    pairs: npt.NDArray[np.uint16],
+    finals: npt.NDArray[np.uint16],
+    nuktas: npt.NDArray[np.bool_],
+    signs: npt.NDArray[np.bool_],
+    out: Bytes,
+    size: int,
+) -> tuple[bool, int, int, int, int]:
+    """(whether `code` ends a sequence that is spelt otherwise and is now written so, then size, before, last, letter)."""
+    if FIRST <= last < LAST and FIRST <= code < LAST:
+        one = np.int64(pairs[last - FIRST, code - FIRST])
+        if one:
+            return True, encode(one, out, size - 3), before, one, one
+        # behind a letter: two signs in a row are no spelling of anything
+        letters = FIRST <= before < LAST and not signs[before - FIRST]
+        if nuktas[code - FIRST] and signs[last - FIRST] and letters:
+            return True, encode(last, out, encode(code, out, size - 3)), code, last, letter
+    elif code in (_ZWJ, _ZWNJ):
+        if last == code:
+            return True, size, before, last, letter
+        if code == _ZWJ and _is_virama(last) and FIRST <= before < LAST and finals[before - FIRST]:
+            final = np.int64(finals[before - FIRST])
+            return True, encode(final, out, size - 6), 0, final, final
+    return False, size, before, last, letter
 
 
 @inlined

@@ -16,7 +16,7 @@ from corpora import documents, write_jsonl  # noqa: E402
 from token_sets import make_set  # noqa: E402
 from tokenizers_small import saved_tokenizer  # noqa: E402
 
-from curate.errors import CurateError  # noqa: E402
+from curate.errors import ConfigError, CurateError  # noqa: E402
 from curate.train.chat import ChatSettings  # noqa: E402
 from curate.train.check import cost, lengths, masks, overlap, resume  # noqa: E402
 from curate.train.check.apart import check_apart  # noqa: E402
@@ -254,3 +254,13 @@ def test_what_stands_beside_the_model_counts(texts: Path, tmp_path: Path) -> Non
         made = subject(chosen, tmp_path)
         assert not cost._bytes_beside(chosen, size, 1) and cost.measured_speed(made) > 0
         assert sum(p.requires_grad for p in made.model.parameters()) < len(list(made.model.parameters()))
+
+
+@pytest.mark.parametrize("option", [["--force"], ["--output", "o"]])
+def test_options_of_a_training_are_not_for_its_check(option: list[str], tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from curate.cli import app
+
+    done = CliRunner().invoke(app, ["train", str(tmp_path / "t.yaml"), "--check", *option])
+    assert isinstance(done.exception, ConfigError) and option[0] in str(done.exception)

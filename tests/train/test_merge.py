@@ -14,12 +14,17 @@ pytest.importorskip("transformers")
 
 from safetensors.torch import load_file  # noqa: E402
 from token_sets import make_set  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
+from tokenizers.models import WordLevel  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 from curate.errors import ConfigError  # noqa: E402
+from curate.train.held_out import HeldOut  # noqa: E402
 from curate.train.merge import methods  # noqa: E402
 from curate.train.merge.merging import MergeSettings, greedy, merge  # noqa: E402
 from curate.train.merge.weights import Weights  # noqa: E402
+from curate.train.models import reload_model  # noqa: E402
+from curate.train.token_set import TokenSet  # noqa: E402
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 32, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 2,
@@ -123,7 +128,11 @@ def test_a_greedy_soup_takes_what_strictly_improves() -> None:
 def test_a_greedy_soup_on_held_out_tokens_is_never_worse_than_its_best(models: list[str], tmp_path: Path) -> None:
     data = make_set(tmp_path / "data", {"web": [30, 20, 25]}, vocabulary=32).folder
     made = merge(MergeSettings("greedy", tuple(models), evaluate=str(data)), tmp_path / "soup", note=lambda _: None)
-    assert made.losses["soup"] <= min(made.losses[folder] for folder in models)
+    written = HeldOut(TokenSet.open(data)).loss(reload_model(tmp_path / "soup", False))
+    assert (
+        written == pytest.approx(made.losses["soup"], abs=1e-5)
+        and written <= min(made.losses[m] for m in models) + 1e-5
+    )
     again = merge(
         MergeSettings("soup", tuple(made.chosen * 2), evaluate=str(data)), tmp_path / "s", note=lambda _: None
     )
@@ -177,6 +186,9 @@ def test_what_cannot_be_merged_is_refused_at_once(models: list[str], tmp_path: P
         (["greedy", "A", "B"], "--evaluate"),
         (["soup", "A", "B", "--dtype", "int4"], "allowed: float32"),
         (["soup", "A", "nowhere"], "is no model"),
+        (["soup", "A", "B", "--scale", "0.5"], "--scale: is for arithmetic, lines, ties, and not read by `soup`"),
+        (["ties", "A", "B", "--base", "C", "--alpha", "1"], "--alpha: is for lines, and not read by `ties`"),
+        (["lines", "A", "--base", "C", "--density", "0.2"], "--density: is for ties, and not read by `lines`"),
     ],
 )
 def test_mistakes_on_the_command_line(models: list[str], tmp_path: Path, arguments: list[str], said: str) -> None:
@@ -184,7 +196,7 @@ def test_mistakes_on_the_command_line(models: list[str], tmp_path: Path, argumen
 
     from curate.cli import app
 
-    given = [{"A": models[1], "B": models[2]}.get(word, word) for word in arguments]
+    given = [{"A": models[1], "B": models[2], "C": models[0]}.get(word, word) for word in arguments]
     done = CliRunner().invoke(app, ["merge", *given, "--output", str(tmp_path / "out")])
     assert isinstance(done.exception, ConfigError) and said in str(done.exception)
 
@@ -201,6 +213,28 @@ def test_nothing_but_the_tokenizer_and_the_configuration_is_copied(tmp_path: Pat
         "README.md", "chat_template.jinja", "config.json", "generation_config.json", "merge.json", "model.safetensors",
         "tokenizer.json", "tokenizer_config.json",
     }  # fmt: skip
+
+
+def test_a_residual_speaks_as_the_instruct_model_where_they_have_the_same_tokens(tmp_path: Path) -> None:
+    base, instruct, tuned = (saved(tmp_path / name, seed) for seed, name in enumerate(("base", "instruct", "tuned")))
+
+    def spoken(output: str, words: str, more: str) -> str:
+        for folder, all_words in ((instruct, f"{words} {more}"), (tuned, words)):
+            numbered = {word: number for number, word in enumerate(all_words.split())}
+            Tokenizer(WordLevel(numbered, unk_token="a")).save(str(folder / "tokenizer.json"))
+            (folder / "chat_template.jinja").write_text(folder.name)
+        given = MergeSettings("residual", (str(instruct), str(tuned)), base=str(base))
+        merge(given, tmp_path / output, note=lambda _: None)
+        return (tmp_path / output / "chat_template.jinja").read_text()
+
+    assert spoken("same", "a b c", "") == spoken("turns", "a b c", "<turn>") == "instruct"
+    # more tokens than the weights have rows
+    assert spoken("many", "a b c", " ".join(f"t{number}" for number in range(30))) == "tuned"
+    (tmp_path / "instruct" / "tokenizer.json").unlink()
+    merge(
+        MergeSettings("residual", (str(instruct), str(tuned)), base=str(base)), tmp_path / "none", note=lambda _: None
+    )
+    assert (tmp_path / "none" / "chat_template.jinja").read_text() == "tuned"
 
 
 def test_weights_that_the_judge_cannot_place_are_told(tmp_path: Path) -> None:

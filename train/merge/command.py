@@ -13,7 +13,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 def merge_models(
     kind: str, models: Sequence[str], output: Path, *, base: str | None, scale: Sequence[float], alpha: float | None,
-    density: float, evaluate: str | None, dtype: str | None,
+    density: float | None, evaluate: str | None, dtype: str | None,
 ) -> None:  # fmt: skip
     """Merge, and say what went in. Raises ConfigError."""
     if dtype is not None and dtype not in DTYPES:

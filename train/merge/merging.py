@@ -17,7 +17,7 @@ from typing import Any
 
 from curate.errors import ConfigError, Problem
 from curate.files import committed_folder, write_json
-from curate.train.layers import layers_in
+from curate.train.layers import is_embedding, layers_in
 from curate.train.merge import methods
 from curate.train.merge.card import merge_card
 from curate.train.merge.weights import SINGLE, Weights, check_alike, write_weights
@@ -25,9 +25,13 @@ from curate.train.merge.weights import SINGLE, Weights, check_alike, write_weigh
 KINDS = ("soup", "greedy", "arithmetic", "residual", "lines", "ties")
 #: what is tried where the scale, or LiNeS' alpha, is chosen by held-out loss
 GRID = tuple(i / 10 for i in range(11))
-#: what stands beside the weights: configuration and tokenizer, and never other weights
+#: the share of each task vector that `ties` keeps, as in the paper
+DENSITY = 0.2
+#: options that only some kinds read
+ONLY = {"scale": ("arithmetic", "lines", "ties"), "alpha": ("lines",), "density": ("ties",)}
+#: what stands beside the weights and `config.json`: the tokenizer and how answers are written, and never other weights
 REST = (
-    "config.json", "generation_config.json", "tokenizer*", "*.model", "vocab.*", "merges.txt", "added_tokens.json",
+    "generation_config.json", "tokenizer*", "*.model", "vocab.*", "merges.txt", "added_tokens.json",
     "special_tokens_map.json", "chat_template*",
 )  # fmt: skip
 Make = Callable[[str], Any]
@@ -42,7 +46,7 @@ class MergeSettings:
         base: what task vectors are taken from.
         scale: of task vectors; of `arithmetic` one of each model or one of all; None: 1, or chosen on `evaluate`.
         alpha: LiNeS' factor of the lowest layer; the highest has 1.
-        density: the share of each task vector that `ties` keeps.
+        density: the share of each task vector that `ties` keeps; None: DENSITY.
         evaluate: a folder of `curate tokenize`, which is not trained on.
         dtype: of the result, such as float32; that of the models if absent.
     """
@@ -52,7 +56,7 @@ class MergeSettings:
     base: str | None = None
     scale: tuple[float, ...] = ()
     alpha: float | None = None
-    density: float = 0.2
+    density: float | None = None
     evaluate: str | None = None
     dtype: str | None = None
 
@@ -83,7 +87,7 @@ def merge(settings: MergeSettings, output: Path, *, note: Callable[[str], None] 
     dtypes = {name: _dtype(kind, settings.dtype) for name, kind in shape.dtypes.items()}
     with committed_folder(output) as folder:
         write_weights(folder / SINGLE, shape.shapes, dtypes, make)
-        _copy_rest(shape.folder, folder, settings.dtype)
+        _copy_rest(shape.folder, _speaker(models) if growing else shape.folder, folder, settings.dtype)
         inputs = {str(held.folder): held.hash for held in [*([base] if base else []), *models]}
         write_json(folder / "merge.json", {**asdict(settings), **asdict(made), "inputs": inputs})
         (folder / "README.md").write_text(merge_card(output.name, settings.kind, settings.base, inputs, asdict(made)))
@@ -110,7 +114,12 @@ def _check(settings: MergeSettings, output: Path) -> None:
         problems.append(Problem("--evaluate", "`greedy` keeps what lowers the held-out loss", "--evaluate TOKENS"))
     if len(settings.scale) not in (0, 1, count if kind == "arithmetic" else 1):
         problems.append(Problem("--scale", f"one of all models or one of each, got {len(settings.scale)} for {count}"))
-    if not 0 < settings.density <= 1:
+    for option, kinds in ONLY.items():
+        if kind not in kinds and getattr(settings, option) not in (None, ()):
+            problems.append(
+                Problem(f"--{option}", f"is for {', '.join(kinds)}, and not read by `{kind}`", "leave it out")
+            )
+    if settings.density is not None and not 0 < settings.density <= 1:
         problems.append(Problem("--density", f"above 0 and at most 1, got {settings.density:g}"))
     if output.exists():
         problems.append(Problem("--output", f"`{output}` exists", "name a new folder, or remove it"))
@@ -122,11 +131,26 @@ def _dtype(kind: str, wanted: str | None) -> str:
     return wanted if wanted and "float" in kind else kind
 
 
-def _copy_rest(source: Path, target: Path, dtype: str | None) -> None:
-    """The tokenizer and the configuration."""
+def _speaker(models: Sequence[Weights]) -> Path:
+    """The folder of the tokenizer of a residual: the instruct model's, with its chat template, where it reads every token of
+    the other model's and has no more of them than the weights; else the other's."""
+    from tokenizers import Tokenizer
+
+    instruct, grown = models
+    files = [held.folder / "tokenizer.json" for held in models]
+    if not all(file.is_file() for file in files):
+        return grown.folder
+    known, wanted = (Tokenizer.from_file(str(file)).get_vocab() for file in files)
+    rows = min(shape[0] for name, shape in grown.shapes.items() if is_embedding(name))
+    agree = all(known.get(token) == number for token, number in wanted.items()) and max(known.values()) < rows
+    return instruct.folder if agree else grown.folder
+
+
+def _copy_rest(shape: Path, speaker: Path, target: Path, dtype: str | None) -> None:
+    """The configuration of `shape`, and from `speaker` the tokenizer and how answers are written."""
     from curate.files import read_json
 
-    for file in sorted({file for pattern in REST for file in source.glob(pattern)}):
+    for file in sorted({shape / "config.json", *(file for pattern in REST for file in speaker.glob(pattern))}):
         if file.is_file():
             shutil.copyfile(file, target / file.name)
     if dtype:
@@ -161,10 +185,11 @@ def _chosen(
         make = _each(held, lambda _, tensors: methods.residual(tensors[0], tensors[1], tensors[2]))
         return make, Made(names, losses=judge.losses({"residual": make}) if judge else {})
     layers = layers_in(models[0].names)
+    density = DENSITY if settings.density is None else settings.density
 
     def made_with(factor: float) -> Make:
         if kind == "ties":
-            return _each(held, lambda _, t: methods.ties(t[0], t[1:], density=settings.density, scale=factor))
+            return _each(held, lambda _, t: methods.ties(t[0], t[1:], density=density, scale=factor))
 
         def join(name: str, tensors: list[Any]) -> Any:
             scales = list(settings.scale) if len(settings.scale) > 1 else [factor] * len(models)
@@ -185,7 +210,8 @@ def _chosen(
     if judge and not losses:
         losses = judge.losses({f"{word} {factor:g}": made_with(factor)})
     several = len(settings.scale) > 1
-    return made_with(factor), Made(names, {word: list(settings.scale) if several else factor}, losses)
+    factors = {word: list(settings.scale) if several else factor, **({"density": density} if kind == "ties" else {})}
+    return made_with(factor), Made(names, factors, losses)
 
 
 def _greedy(settings: MergeSettings, models: Sequence[Weights], judge: _Judge) -> tuple[Make, Made]:
