@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from curate.files import digest
 from curate.steps.causal_model import content_hash, find_model
 from curate.train import checkpoint
 from curate.train.attention import model_inputs
+from curate.train.corda import reload_corda
 from curate.train.ewc import Penalty, kept_fisher
 from curate.train.frozen import frozen_readers
 from curate.train.loader import Loader
@@ -24,8 +25,8 @@ from curate.train.policies.kinds import apply_policy, make_policy
 from curate.train.settings import TrainSettings
 from curate.train.token_set import TokenSet
 
-# Batches that show CorDA what the data is like.
-CORDA_BATCHES = 8
+# Rows that show CorDA what the data is like, as many as in its paper.
+CORDA_ROWS = 256
 
 
 def address(*parts: Any) -> int:
@@ -70,14 +71,16 @@ class Beginning:
         model = self.start()
         if not adapter:
             return model
+        if last and adapter.kind == "corda":
+            return reload_corda(model, last / "model")
         if last:
             return reload_model(last / "model", True, base=model)
 
         def show(given: Any) -> None:
-            shown = Loader(self.sets, plan, threads=0)
+            shown = Loader(self.sets, replace(plan, rows=1), threads=0)
             with torch.no_grad():
-                for _ in range(CORDA_BATCHES):
-                    given(**model_inputs(given, next(next(shown).micro_batches(settings.micro_rows))))
+                for _ in range(CORDA_ROWS):
+                    given(**model_inputs(given, next(shown).torch(next(given.parameters()).device)))
 
         return with_adapter(model, adapter, address(settings.seed, "model"), show)
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from curate.files import committed_folder, point, read_json, sync, write_json
+from curate.train.corda import save_corda
 
 STATE = "state.json"
 
@@ -48,7 +49,10 @@ def save(
     # of a run that was begun anew, or that saved this step before
     shutil.rmtree(target, ignore_errors=True)
     with committed_folder(target) as folder:
-        model.save_pretrained(folder / "model", state_dict=dict(weights))
+        if hasattr(model, "corda_start"):
+            save_corda(model, weights, folder / "model")
+        else:
+            model.save_pretrained(folder / "model", state_dict=dict(weights))
         if tokenizer is not None:
             for file in tokenizer.iterdir():
                 shutil.copyfile(file, folder / "model" / file.name)

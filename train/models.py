@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import ConfigError, MissingAsset, Problem
+from curate.train.corda import with_corda
 from curate.train.settings import AdapterSettings, ModelSettings
 
 INSTALL = "pip install 'curate[train]'"
@@ -133,27 +134,21 @@ def _preset(settings: ModelSettings, vocabulary: int, context: int, eos: int | N
 
 
 def with_adapter(model: Any, settings: AdapterSettings, seed: int, run: Callable[[Any], None]) -> Any:
-    """The model with adapters, all but them frozen. `run(model)` shows CorDA some of the data, from whose covariance
-    it takes the directions that matter least for it (knowledge-preserved mode, arXiv 2406.05223)."""
+    """The model with adapters, all but them frozen. `run(model)` shows CorDA some of the data, row by row. Raises ConfigError."""
     try:
         import peft
-        from peft.tuners.lora import corda
-        from peft.tuners.lora.config import CordaConfig
     except ImportError as error:
         raise MissingAsset("adapter", f"adapters need the package {error.name}", INSTALL) from error
     import torch
 
     torch.manual_seed(seed)
-    start: dict[str, Any] = {"lora": {}, "dora": {"use_dora": True}, "corda": {}}[settings.kind]
-    if settings.kind == "corda":
-        start = {"init_lora_weights": "corda", "corda_config": CordaConfig(corda_method="kpm")}
-    config = peft.LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=settings.targets,
-        task_type="CAUSAL_LM", **start,
-    )  # fmt: skip
-    if settings.kind == "corda":
-        corda.preprocess_corda(model, config, run_model=lambda: run(model))
+    given: dict[str, Any] = {
+        "r": settings.rank, "lora_alpha": settings.alpha, "lora_dropout": settings.dropout, "task_type": "CAUSAL_LM",
+    }  # fmt: skip
     try:
+        if settings.kind == "corda":
+            return with_corda(model, settings.targets, run, **given)
+        config = peft.LoraConfig(target_modules=settings.targets, use_dora=settings.kind == "dora", **given)
         return peft.get_peft_model(model, config)
     except ValueError as error:
         if "target module" not in str(error).lower():

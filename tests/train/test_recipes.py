@@ -16,6 +16,7 @@ from token_sets import make_set, random_lengths  # noqa: E402
 from training_runs import TINY, VOCABULARY, losses_of, run, settings, stop_at  # noqa: E402
 
 from curate.errors import ConfigError  # noqa: E402
+from curate.train import beginning  # noqa: E402
 from curate.train.batch import IGNORE  # noqa: E402
 from curate.train.loader import Loader  # noqa: E402
 from curate.train.objectives.kinds import make_loss  # noqa: E402
@@ -25,6 +26,12 @@ from curate.train.targets import targets_of, weight_of  # noqa: E402
 from curate.train.token_set import TokenSet  # noqa: E402
 
 STATIC = {"kind": "static", "weights": {"books": 0.3, "web": 0.7}}
+
+
+@pytest.fixture(autouse=True)
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CorDA looks at fewer rows."""
+    monkeypatch.setattr(beginning, "CORDA_ROWS", 16)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,7 @@ RECIPES: list[dict[str, Any]] = [
     {"loss": {"kind": "awr", "beta": 0.5}, "train_only": {"kind": "layer_decay", "decay": 0.5}},
     {"loss": {"kind": "masked_thought", "warmup": 0}, "train_only": {"kind": "freeze", "below": 1}},
     {"loss": "asft", "adapter": {"rank": 2}},
+    {"adapter": {"kind": "corda", "rank": 2, "alpha": 3}},
 ]
 
 
@@ -237,3 +245,26 @@ def test_files_that_changed_behind_a_path_are_no_resume(
             run(chosen)
     else:  # it is read by the first step alone
         assert run(chosen) == found
+
+
+def test_corda_begins_as_the_model_and_is_saved_as_adapters_of_it(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+    from curate.train.loop import prepare
+    from curate.train.parallel import Parallel
+
+    start = tmp_path / "start"
+    LlamaForCausalLM(LlamaConfig(vocab_size=256, **TINY)).save_pretrained(start)
+    more: dict[str, Any] = {"model": {"from": str(start)}, "steps": 2, "optimizer": {"lr": 0.1}, "mixture": STATIC}
+    chosen = settings(data, tmp_path / "run", adapter={"kind": "corda", "rank": 2}, **more)
+    ids = torch.arange(30)[None]
+    plain = LlamaForCausalLM.from_pretrained(start)
+    begun = prepare(chosen, Parallel(chosen)).objective.model.eval()
+    run(chosen)
+    resumed = prepare(chosen, Parallel(chosen)).objective.model.eval()
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model").eval()
+    with torch.no_grad():
+        first, before, last, read = (model(input_ids=ids).logits for model in (plain, begun, resumed, loaded))
+    assert torch.allclose(before, first, atol=1e-5) and torch.allclose(read, last, atol=1e-5)
+    assert not torch.allclose(first, last, atol=1e-2)
