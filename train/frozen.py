@@ -8,7 +8,7 @@ from typing import Any
 
 from curate.errors import ConfigError, Problem
 from curate.train.losses import Reader
-from curate.train.models import reload_model
+from curate.train.models import readable, reload_model
 from curate.train.objectives.token_loss import TokenLoss
 
 
@@ -22,11 +22,8 @@ def frozen_readers(loss: TokenLoss, model: Any, begin: Callable[[], Any] | None,
         found.append(Reader(model, adapter=False) if begin is None else _still(begin(), device))
     size = model.get_input_embeddings().weight.shape[0]
     for folder in loss.frozen_models():
-        try:
+        with readable("loss.teachers", folder, "name the folder `model` of a run"):
             teacher = reload_model(Path(folder), False, attention=attention)
-        except (OSError, ValueError) as error:
-            what = f"`{folder}` is no model: {str(error).splitlines()[0]}"
-            raise ConfigError([Problem("loss.teachers", what, "name the folder `model` of a run")]) from error
         if (other := teacher.get_input_embeddings().weight.shape[0]) != size:
             what = f"{folder} has {other:,} embeddings, the model {size:,}"
             raise ConfigError([Problem("loss.teachers", what, "teach with models of the same tokenizer")])

@@ -44,6 +44,19 @@ def make_model(settings: ModelSettings, *, vocabulary: int, context: int, eos: i
 
 
 @contextlib.contextmanager
+def readable(where: str, model: str, hint: str = "is the folder whole?") -> Iterator[None]:
+    """Weights or a configuration that transformers cannot read are a mistake in the settings."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ConfigError(
+            [Problem(where, f"`{model}` is no model: {str(error).splitlines()[0][:200]}", hint)]
+        ) from error
+
+
+@contextlib.contextmanager
 def _named_attention(settings: ModelSettings) -> Iterator[None]:
     """An implementation of attention that the model or the machine does not have is a mistake in the settings."""
     try:
@@ -88,7 +101,7 @@ def _started(settings: ModelSettings, vocabulary: int, context: int) -> Any:
     assert settings.start is not None
     folder = checkpoint_folder(settings.start)
     load: Any = AutoModelForCausalLM.from_pretrained
-    with _named_attention(settings):
+    with readable("model.from", settings.start), _named_attention(settings):
         model = load(
             folder,
             dtype=torch.float32,

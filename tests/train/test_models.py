@@ -102,6 +102,15 @@ def test_a_start_that_corda_has_not() -> None:
     assert told("asft") == told("anchored") == ["adapter.kind"] and told("dft") == []
 
 
+def test_a_start_that_is_cut_off_is_no_model(tmp_path: Path) -> None:
+    model = make_model(ModelSettings(preset="1m", config=TINY), vocabulary=200, context=64, eos=0, seed=0)
+    model.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes()[:500])
+    settings = ModelSettings.model_validate({"from": str(tmp_path)})
+    with pytest.raises(ConfigError, match="model.from: `.*` is no model: .*header"):
+        make_model(settings, vocabulary=200, context=64, eos=0, seed=0)
+
+
 def test_what_cannot_be_evaluated_says_why(tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     from curate.train.evaluation.subject import open_evaluated

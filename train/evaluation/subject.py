@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.errors import ConfigError, CurateError, Problem
+from curate.errors import ConfigError, CurateError, MissingAsset, Problem
 from curate.files import read_json
+from curate.train.models import checkpoint_folder, readable
 from curate.train.text_tokenizer import TextTokenizer, load_tokenizer
 from curate.train.token_set import TokenSet
 
@@ -36,8 +37,6 @@ def open_evaluated(name: str, *, device: str) -> Evaluated:
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder, state = find_model_folder(Path(name))
     if folder is None:
-        from curate.train.models import checkpoint_folder
-
         if Path(name).exists() or name.startswith((".", "/")):
             what = "is no output folder of a training, no checkpoint, no model"
             raise ConfigError([Problem(name, what, "name what `curate train` wrote, or a model's folder")])
@@ -45,10 +44,9 @@ def open_evaluated(name: str, *, device: str) -> Evaluated:
     else:
         place, tokenizer = folder, load_tokenizer(str(folder))
     load: Any = AutoModelForCausalLM.from_pretrained
-    try:
+    _check_base(name, place)
+    with readable("MODEL", name):
         model = load(place, dtype=torch.float32, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ConfigError([_unloadable(name, place, error)]) from error
     window = min(MOST_WINDOW, int(getattr(model.config, "max_position_embeddings", None) or MOST_WINDOW))
     return Evaluated(name, model.to(chosen).eval(), tokenizer, _sets(state), window)
 
@@ -62,15 +60,19 @@ def _device(name: str, *, cuda: bool) -> str:
     return ("cuda" if cuda else "cpu") if name == "auto" else name
 
 
-def _unloadable(name: str, place: Path, error: Exception) -> Problem:
-    """A model that transformers does not load; of adapters mostly since their base is gone."""
+def _check_base(name: str, place: Path) -> None:
+    """Raises ConfigError for adapters whose base is not there."""
     adapter = read_json(place / "adapter_config.json")
     base = adapter and adapter["base_model_name_or_path"]
     if adapter and not base:
-        return Problem(name, "is adapters for a model that began at random and was not kept", "train with `model.from`")
-    if base and not Path(base).is_dir():
-        return Problem(name, f"is adapters for the model `{base}`, which is not there", "put that model back")
-    return Problem(name, f"cannot be loaded: {str(error).splitlines()[0][:200]}", "is the folder whole?")
+        what = "is adapters for a model that began at random and was not kept"
+        raise ConfigError([Problem(name, what, "train with `model.from`")])
+    try:
+        if base:
+            checkpoint_folder(base)
+    except MissingAsset as error:
+        what = f"is adapters for the model `{base}`, which is not there"
+        raise ConfigError([Problem(name, what, "put that model back")]) from error
 
 
 def find_model_folder(path: Path) -> tuple[Path | None, dict[str, Any] | None]:
