@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from icu4py.breakers import WordBreaker
 
-from curate.kernels.segments import UNSPACED_RANGES
+from curate.kernels.segments import SPELLED_RANGES, UNSPACED_RANGES
 
 
 def ranges(text: str) -> str:
@@ -16,8 +16,9 @@ def ranges(text: str) -> str:
     return "".join(f"{chr(int(low, 16))}-{chr(int(high or low, 16))}" for low, _, high in parts)
 
 
-def pieces(text: str, scripts: str = UNSPACED_RANGES) -> Iterator[str]:
-    """The text in pieces: words of these scripts by ICU, whatever stands between them as it is."""
-    inside = f"[{ranges(scripts)}]"
-    for run in re.findall(f"{inside}+|{inside.replace('[', '[^')}+", text):
-        yield from WordBreaker(run, "en") if re.match(inside, run) else [run]
+def pieces(text: str, ideographs: bool = True) -> Iterator[str]:
+    """The text in pieces: words of alphabets by ICU, each ideograph if these count, whatever stands between as it is."""
+    spelled = ranges(SPELLED_RANGES)
+    alone = f"(?![{spelled}])[{ranges(UNSPACED_RANGES)}]" if ideographs else "(?!)"
+    for run in re.findall(f"{alone}|[{spelled}]+|(?:(?!{alone})[^{spelled}])+", text):
+        yield from WordBreaker(run, "en") if re.match(f"[{spelled}]", run) else [run]

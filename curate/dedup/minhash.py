@@ -19,8 +19,8 @@ from curate.text import buffers
 class MinhashDedup(GlobalStep):
     """Drop every document whose shingles have a Jaccard similarity of at least `threshold` to those of a kept one.
 
-    Words are letters, marks, digits and _ in lower case, ICU's where none are spaced (Chinese, Japanese, Thai, Lao, Khmer,
-    Burmese). A shingle is `ngram` words in a row; a text of fewer words is one shingle, so that equal short texts are
+    Words are letters, marks, digits and _ in lower case; in Chinese and Japanese a character is a word, in Thai, Lao, Khmer
+    and Burmese words are ICU's. A shingle is `ngram` words in a row; a text of fewer words is one shingle, so that equal short texts are
     found, and a text without a word is never a duplicate. Documents are gone through in the order `keep`; each is compared
     to the kept documents in its LSH buckets, and to those that stand for dropped ones there. So no document leaves for
     being like one that has left itself. The ledger names the most similar kept one. Work on a document is bounded: a bucket
@@ -33,7 +33,7 @@ class MinhashDedup(GlobalStep):
     """
 
     kind: ClassVar[str] = "minhash"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source: ClassVar[str] = "Broder 1997; parameters of FineWeb (Penedo et al. 2024, arXiv 2406.17557), section 3.4"
     RULE_FIELDS: ClassVar[frozenset[str]] = GlobalStep.RULE_FIELDS | {"threshold", "keep"}
     drop_rule: ClassVar[str] = "near_duplicate"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from curate.kernels import inlined, loop
 from curate.kernels.folded_words import Folding, Places, folding, words_in
 from curate.kernels.groups import GOLDEN, Hashes
-from curate.kernels.segments import SPELLED, word_edges
+from curate.kernels.segments import word_edges
 from curate.text import Bytes, Offsets
 
 Integers = npt.NDArray[np.int64]
@@ -167,7 +167,7 @@ def search(data: Bytes, offsets: Offsets, grams: Grams, marks: Marks, threshold:
     # at each word an n-gram and short passages of each size below n may begin; pages that no hit reaches are not touched
     hits = room * (1 + max(0, grams.words - grams.head_words))
     text = Text(np.empty(room, np.uint64), *(np.empty(size, np.int32) for size in (room, room, hits, hits)))
-    edges, done = word_edges(data, offsets, SPELLED), 0
+    edges, done = word_edges(data, offsets, ideographs=False), 0
     found = Found(
         *_room(1024), np.zeros(texts + 1, np.int64), np.full(texts, -1, np.int32), np.full(texts, -1, np.int32),
         np.zeros((texts, 3), np.int32), np.zeros(texts, np.int32), np.zeros(texts, np.int32), *_room(1024)[:2],

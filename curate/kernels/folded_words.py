@@ -19,7 +19,7 @@ from curate.kernels import inlined, loop
 from curate.kernels.groups import Hashes
 from curate.kernels.script_names import SCRIPTS
 from curate.kernels.scripts import script_table
-from curate.kernels.segments import BEGIN, END, SPELLED, word_edges
+from curate.kernels.segments import BEGIN, END, word_edges
 from curate.kernels.unicode import CODE_POINTS, LAST, decode
 from curate.text import Bytes, Offsets
 
@@ -99,7 +99,7 @@ def folded_words(data: Bytes, offsets: Offsets) -> FoldedWords:
     room = int(offsets[-1] - offsets[0]) // 2 + len(offsets)
     hashes, start, stop = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)
     first = np.zeros(len(offsets), np.int64)
-    _all_words(data, offsets, folding(), word_edges(data, offsets, SPELLED), hashes, start, stop, first)
+    _all_words(data, offsets, folding(), word_edges(data, offsets, ideographs=False), hashes, start, stop, first)
     count = int(first[-1])
     return FoldedWords(hashes[:count], start[:count], stop[:count], first)
 

@@ -68,10 +68,11 @@ def segmented(data: Bytes, words: Words, texts: npt.NDArray[np.bool_]) -> Words:
     return type(words)(start, stop, first)
 
 
-def word_edges(data: Bytes, offsets: Offsets, scripts: int = UNSPACED) -> Bytes:
-    """Of each byte, as bits: BEGIN where a word of an unspaced script begins, END at the last character of a run of them.
+def word_edges(data: Bytes, offsets: Offsets, ideographs: bool = True) -> Bytes:
+    """Of each byte, as bits: BEGIN where a word of an unspaced script begins, END at the last character of such words.
 
-    Empty where no text has such a script. `scripts` is UNSPACED, or SPELLED for alphabets alone.
+    Words of alphabets are ICU's; an ideograph or kana is a word, or none of ours where `ideographs` is False. Empty where
+    no text has such a script.
     """
     texts = np.zeros(len(offsets) - 1, np.bool_)
     nothing = np.zeros(0, np.uint8)
@@ -79,15 +80,14 @@ def word_edges(data: Bytes, offsets: Offsets, scripts: int = UNSPACED) -> Bytes:
         return nothing
     room = int(offsets[-1] - offsets[0]) // 3 + 1
     start, stop, last = (np.empty(room, np.int32) for _ in range(3))
-    runs = _runs(data, offsets, texts, unspaced_kinds(), scripts, start, stop, last)
-    if not runs:
-        return nothing
-    cuts, cut_of = _boundaries(data, start[:runs], stop[:runs])
     edges = np.zeros(len(data), np.uint8)
-    edges[start[:runs]] = BEGIN
-    edges[np.repeat(start[:runs], np.diff(cut_of)) + cuts] = BEGIN
-    edges[last[:runs]] |= END
-    return edges
+    runs, alone = _runs(data, offsets, texts, unspaced_kinds(), ideographs, edges, start, stop, last)
+    if runs:
+        cuts, cut_of = _boundaries(data, start[:runs], stop[:runs])
+        edges[start[:runs]] = BEGIN
+        edges[np.repeat(start[:runs], np.diff(cut_of)) + cuts] = BEGIN
+        edges[last[:runs]] |= END
+    return edges if runs or alone else nothing
 
 
 @loop
@@ -96,13 +96,14 @@ def _runs(
     offsets: Offsets,
     texts: npt.NDArray[np.bool_],
     kinds: npt.NDArray[np.uint8],
-    scripts: int,
+    ideographs: bool,
+    edges: Bytes,
     start: Positions,
     stop: Positions,
     last: Positions,
-) -> int:
-    """The runs of characters of `scripts`, and where the last character of each begins."""
-    count = 0
+) -> tuple[int, bool]:
+    """The runs of alphabets, and where the last character of each begins; ideographs get their edges here, if any do."""
+    count, alone = 0, False
     for text in range(len(texts)):
         i, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
         within = False
@@ -112,8 +113,11 @@ def _runs(
                 i += 1
             else:
                 code, i = decode(data, i, hi)
-                kind = kinds[code] & scripts
-            if kind:
+                kind = kinds[code] & (UNSPACED | SPELLED)
+            if kind == UNSPACED and ideographs:
+                edges[at] = BEGIN | END
+                alone = True
+            if kind & SPELLED:
                 if not within:
                     start[count] = at
                 stop[count], last[count] = i, at
@@ -122,7 +126,7 @@ def _runs(
                 count += 1
                 within = False
         count += within
-    return count
+    return count, alone
 
 
 def _boundaries(data: Bytes, start: Positions, stop: Positions) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:

@@ -82,7 +82,7 @@ def twin(text: str) -> list[tuple[str, str]]:
 def edges(text: str) -> tuple[set[int], set[int]]:
     """Where words of Thai and like alphabets begin, and the last characters of runs of them."""
     begins, ends, at = set(), set(), 0
-    for piece in pieces_of(text, SPELLED_RANGES):
+    for piece in pieces_of(text, ideographs=False):
         if re.match(f"[{ranges(SPELLED_RANGES)}]", piece):
             begins.add(at)
             ends = (ends - {at - 1}) | {at + len(piece) - 1}

@@ -13,7 +13,7 @@ from icu4py.breakers import WordBreaker
 from unspaced import pieces, ranges
 
 from curate.kernels import segments
-from curate.kernels.segments import BEGIN, END, UNSPACED_RANGES, segmented, word_edges
+from curate.kernels.segments import BEGIN, END, SPELLED_RANGES, UNSPACED_RANGES, segmented, word_edges
 from curate.kernels.words import split_words, words_of
 from curate.steps import step_class
 from curate.text import buffers
@@ -95,17 +95,18 @@ def test_equals_the_twin(texts: list[str]) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), max_size=4))
-def test_edges_are_those_of_icu_words_of_each_run(texts: list[str]) -> None:
+def test_edges_are_those_of_ideographs_and_of_icu_words_of_each_run(texts: list[str]) -> None:
     data, offsets = buffers(pa.array(["x", *texts], pa.string()).slice(1))
     edges = word_edges(data, offsets).tolist() or [0] * len(data)
-    inside, want = re.compile(f"[{ranges(UNSPACED_RANGES)}]"), [0]
+    inside, spelled = (re.compile(f"[{ranges(scripts)}]") for scripts in (UNSPACED_RANGES, SPELLED_RANGES))
+    want = [0]
     for text in texts:
         found = [*pieces(text), ""]
         for piece, after in zip(found[:-1], found[1:], strict=True):
             own = [0] * len(piece.encode())
             if inside.match(piece):
                 own[0] = BEGIN
-                own[-len(piece[-1].encode())] |= 0 if inside.match(after) else END
+                own[-len(piece[-1].encode())] |= 0 if spelled.match(piece) and spelled.match(after) else END
             want += own
     assert edges == want[: len(data)]
 
