@@ -232,6 +232,23 @@ def test_the_plan_is_that_of_the_mixture(tmp_path: Path) -> None:
     assert epochs[0] == pytest.approx(3 * epochs[1], rel=0.1) and epochs[0] > 0.5
 
 
+@pytest.mark.parametrize(
+    ("mixture", "told"),
+    [
+        ({"kind": "proportional"}, ""),
+        ({"kind": "static", "weights": {"a": 1, "b": 1}}, ""),
+        ({"kind": "doremi", "update_every": 8}, ""),
+        ({"kind": "doremi", "update_every": 2}, "the mixture changes from step 2 on"),
+        ({"kind": "skill_it", "graph": {"steps": 1}}, "the mixture learns its graph first"),
+    ],
+)
+def test_weights_that_will_change_are_told(tmp_path: Path, mixture: dict[str, Any], told: str) -> None:
+    held = make_set(tmp_path / "set", {"a": [30] * 60, "b": [30] * 60}, vocabulary=600)
+    chosen = settings(held.folder, mixture=mixture, steps=4, evaluate={"data": str(held.folder)})
+    what = lengths.check_lengths(subject(chosen, tmp_path)).what
+    assert told in what and ("the mixture" in what) == bool(told)
+
+
 def test_layers_that_a_small_stand_in_lacks_break_nothing(texts: Path, tmp_path: Path) -> None:
     chosen = settings(texts, model={"preset": "15m"}, train_only={"kind": "freeze", "below": 6}, steps=2)
     found = resume.check_resume(subject(chosen, tmp_path))

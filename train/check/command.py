@@ -73,7 +73,10 @@ def make_subject(settings: TrainSettings, folder: Path, parallel: Any, against: 
     small = settings.model_copy(update={"model": model, "mixture": mixture, "train_only": policy})
     plan = PlanSettings(settings.context, settings.rows, settings.seed, settings.packing, settings.long)
     held_out = TokenSet.open(settings.held_out) if settings.held_out else None
-    place: dict[str, Any] = {"weights": _first_weights(small, sets, held_out), "vocabulary": vocabulary, "threads": 0}
+    weights, moving = _first_weights(small, sets, held_out)
+    if mixture is not settings.mixture:
+        moving = "the mixture learns its graph first: sources are counted as large as they are"
+    place: dict[str, Any] = {"weights": weights, "vocabulary": vocabulary, "threads": 0}
     loader = Loader(sets, plan, **place)
     batches = [next(loader) for _ in range(min(BATCHES, settings.steps))]
     tried = make_model(
@@ -81,12 +84,12 @@ def make_subject(settings: TrainSettings, folder: Path, parallel: Any, against: 
     )
     return Subject(
         settings, small, large, config, sets, held_out, Loader(sets, plan, **place), batches, tried.to(parallel.device),
-        parallel, against,
+        parallel, against, moving,
     )  # fmt: skip
 
 
-def _first_weights(settings: TrainSettings, sets: Sequence[Any], held_out: Any) -> dict[str, float] | None:
-    """What the sources weigh at the first step; None (as many as they have) where the mixture asks for losses first."""
+def _first_weights(settings: TrainSettings, sets: Sequence[Any], held_out: Any) -> tuple[dict[str, float] | None, str]:
+    """(what the sources weigh at the first step, or None: as much as they have; why they will weigh something else)."""
     from curate.train.mixture import Mixture, make_method
 
     tokens: dict[str, int] = {}
@@ -94,7 +97,12 @@ def _first_weights(settings: TrainSettings, sets: Sequence[Any], held_out: Any) 
         for name, held in found.sources.items():
             tokens[name] = tokens.get(name, 0) + held["tokens"]
     mixture = Mixture(make_method(settings.mixture, tokens, set(held_out.sources) if held_out else set()))
-    return None if mixture.needs_losses(0) else mixture.weights(0, None)
+    if mixture.needs_losses(0):
+        return None, "the mixture asks for losses first: sources are counted as large as they are"
+    weights = mixture.weights(0, None)
+    change = mixture.method.next_step(0)
+    last = change is None or change >= settings.steps
+    return weights, "" if last else f"the mixture changes from step {change:,} on: its first weights are counted"
 
 
 def checked(subject: Subject) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ class Subject:
         batches: the first of it.
         model: the model that is tried, on the device of `parallel`.
         against: test sets that must not be in the data, beside those of `evaluate`.
+        moving: why the weights of the sources are not those of `loader` to the end, if they are not.
     """
 
     settings: TrainSettings
@@ -53,6 +54,7 @@ class Subject:
     model: Any
     parallel: Parallel
     against: Sequence[str] = ()
+    moving: str = ""
 
     @property
     def vocabulary(self) -> int:

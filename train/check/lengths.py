@@ -34,6 +34,8 @@ def check_lengths(subject: Subject) -> Finding:
         f"{steps:,} of {settings.steps:,} steps planned: padding {padded:.1%} of all places, cut off {total['cropped'] / drawn:.1%} "
         f"and dropped {total['dropped'] / drawn:.1%} of the tokens, never predicted {total['never_predicted'] / drawn:.1%}"
     )
+    if subject.moving:
+        what += f"; {subject.moving}"
     mends = []
     if padded > PADDED:
         mends.append("packing: concatenate" if settings.packing == "best_fit" else "a smaller context")
