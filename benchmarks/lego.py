@@ -141,7 +141,7 @@ def base(folder: Path, steps: int) -> Path:
         write_set(data / name, {"copy": [copied(rng) for _ in range(count)]}, len(WORDS))
     model = {"preset": "1m", "config": SHAPE}
     run = settings("base", data, output, steps=steps, seed=1, lr=2e-3, model=model)
-    kept(folder / "results" / f"base-{steps}.json", lambda: held_out(trained(run)))
+    kept(folder / "results" / f"base-{steps}.json", lambda: held_out(trained(run)), of=run)
     return output / "model"
 
 
@@ -212,7 +212,8 @@ def main() -> None:
     for seed in seeds:
         for method in names:
             path = chosen.output / "results" / f"{method}-{seed}-{steps}.json"
-            results.append(kept(path, lambda m=method, s=seed: run(m, s, steps, chosen.output, start)))  # type: ignore[misc]
+            make = lambda m=method, s=seed: run(m, s, steps, chosen.output, start)  # noqa: E731
+            results.append(kept(path, make, of=mixtures(steps)[method]))
     print(json.dumps({"steps": steps, "seeds": seeds}))
     means = table(results, steps)
     print(f"ratio: {means.get('skill_it', 0.0) / (means.get('stratified') or 1):.3f}")

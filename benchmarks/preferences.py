@@ -198,7 +198,7 @@ def main() -> None:
         for objective in chosen.only.split(",") if chosen.only else OBJECTIVES:
             path = lab.folder / "results" / f"{objective}-{seed}-{steps}.json"
             make = lambda objective=objective, seed=seed: run(lab, objective, seed, steps, count)  # noqa: E731
-            found.setdefault(objective, []).append(kept(path, make))
+            found.setdefault(objective, []).append(kept(path, make, of=[OBJECTIVES[objective], count]))
     print(
         f"\n{'objective':14} {'mean score':>15} {'share > 0.5':>15} {'worst of 25':>15} {'clean loss':>15} different empty  paper's mean"
     )
