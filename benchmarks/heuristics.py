@@ -1,6 +1,6 @@
 """Heuristic filters, MB/s on one core: `python -m benchmarks.heuristics [--quick]`, against datatrove's chain.
 
-Ours: the steps `repetition` and `quality` (presets gopher, c4, fineweb) on Arrow batches, with all their signals and
+Ours: the steps `repetition` and `quality` (presets gopher, c4, fineweb) on Arrow batches as the readers make them, with all their signals and
 verdicts. Theirs: GopherRepetitionFilter, GopherQualityFilter, C4QualityFilter and FineWebQualityFilter, each of which
 stops at the first rule that fails. The same documents, in process on both sides, the peer on a share of them; compile
 and loading times are left out and printed.
@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.common import parser, pin_to_one_core, report, run_peer, shared_file
-
-BATCH_ROWS = 256
+from curate.readers.reader import BATCH_ROWS
 
 
 def documents(rows: int) -> list[pa.RecordBatch]:

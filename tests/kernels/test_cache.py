@@ -41,7 +41,13 @@ def test_an_edited_helper_is_seen_and_an_unchanged_one_is_cached(tmp_path: Path)
     for name in ("__init__.py", "cache.py", "locator.py"):
         shutil.copy(ROOT / "curate" / "kernels" / name, package / "kernels")
     (package / "kernels" / "probe.py").write_text(KERNEL)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "CURATE_CACHE": str(tmp_path / "cache")}
+    # Python's own byte code cannot tell the edit below either
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "CURATE_CACHE": str(tmp_path / "cache"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
     def run(factor: int) -> str:
         (package / "kernels" / "probe_helper.py").write_text(HELPER.format(factor=factor))
