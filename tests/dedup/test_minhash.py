@@ -65,7 +65,7 @@ def run(step: MinhashDedup, units: list[list[str]], **options: object) -> list[l
 
 @pytest.mark.parametrize("keep", ["first", "longest", "quality.score"])
 @given(units=corpora, data=st.data())
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 def test_agrees_with_all_pairs(keep: str, units: list[list[str]], data: st.DataObject) -> None:
     score = st.sampled_from([0.0, 1.0, 2.0, float("nan")])
     values = [data.draw(st.lists(score, min_size=len(unit), max_size=len(unit))) for unit in units]
@@ -165,7 +165,7 @@ def verified(
 
 
 @given(pool=corpora, runs=st.lists(st.lists(st.integers(0, 3), unique=True, max_size=4), min_size=2, max_size=4))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 def test_what_is_remembered_of_other_runs_changes_nothing(
     pool: list[list[str]], runs: list[list[int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -49,7 +49,7 @@ def forms(text: str) -> list[str]:
 
 
 @given(st.lists(st.text(max_size=30), max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_equal_keys_mean_equal_normal_forms(texts: list[str]) -> None:
     data, offsets = buffers(pa.array(texts, pa.string()))
     found = passages_of(data, offsets, blocks=False)
@@ -113,7 +113,7 @@ def test_a_cut_leaves_no_gap(text: str, cut: set[int], left: str) -> None:
 
 
 @given(st.text(st.sampled_from("a \n\u2003é"), max_size=40), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_is_not_cut_stays_whole(text: str, data: st.DataObject) -> None:
     for blocks in (False, True):
         raw, offsets = buffers(pa.array([text]))
@@ -155,7 +155,7 @@ def run(step: PassageStep, units: list[list[str]], urls: list[list[str]], memory
 @given(
     st.lists(TEXTS, max_size=4), st.sampled_from(["first", "none"]), st.integers(2, 4), st.sampled_from([1, 1 << 30])
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_paragraph_dedup_agrees_with_a_dict(units: list[list[str]], keep: str, least: int, memory: int) -> None:
     step = ParagraphDedup.model_validate({"keep": keep, "min_copies": least})
     counts = Counter(form for texts in units for text in texts for form in forms(text) if form)
@@ -181,7 +181,7 @@ def test_paragraph_dedup_agrees_with_a_dict(units: list[list[str]], keep: str, l
     st.lists(st.lists(st.tuples(TEXTS.map("\n".join), st.integers(0, 2)), max_size=8), max_size=3),
     st.sampled_from([1, 1 << 30]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_site_boilerplate_agrees_with_a_dict(pages: list[list[tuple[str, int]]], memory: int) -> None:
     step = SiteBoilerplate.model_validate({"min_pages": 2, "min_share": "40%", "site": "host"})
     hosts = ["", "a.example.org", "b.example.org"]

@@ -15,7 +15,7 @@ from curate.dedup.quantiles import Quantiles, ranked
 ROWS = st.lists(st.tuples(st.sampled_from([1.0, 2.0, 2.5, float("nan"), float("inf")]), st.integers(0, 2)), max_size=30)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ROWS)
 def test_ranks_and_shares_are_those_of_their_definition(rows: list[tuple[float, int]]) -> None:
     values, groups = np.array([v for v, _ in rows], float), np.array([g for _, g in rows], np.int64)

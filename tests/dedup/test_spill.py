@@ -16,7 +16,7 @@ keys = st.integers(0, 3) | st.integers(0, (1 << 64) - 1) | st.integers((1 << 64)
 
 
 @given(st.lists(st.lists(keys, max_size=20), max_size=12), st.sampled_from([40, 200, 10**6]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_sets_hold_all_rows_of_their_keys(chunks: list[list[int]], limit: int) -> None:
     with TemporaryDirectory() as folder:
         spill, given_rows = Spill(ROW, Path(folder) / "rows", limit), []

@@ -102,7 +102,7 @@ def best_alignment(page: list[int], gold: list[int]) -> int:
     return score(0, 0, False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=9), st.lists(st.integers(0, 3), max_size=9))
 def test_the_alignment_is_a_common_subsequence_of_the_best_score(page: list[int], gold: list[int]) -> None:
     hits = list(aligned(np.array(page, np.int32), np.array(gold, np.int32)))

@@ -129,7 +129,7 @@ def _pieces(tree: Any) -> str:
     return f"\x00{inside}\x00" if tree[0] in BLOCK else inside
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(_tree, max_size=6))
 def test_blocks_part_at_block_elements_only(trees: list[Any]) -> None:
     pieces = "".join(map(_pieces, trees)).split("\x00")
@@ -232,13 +232,13 @@ TAGS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(TAGS), max_size=60))
 def test_any_sequence_of_tags(parts: list[str]) -> None:
     check("".join(parts).encode())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes(content: bytes) -> None:
     check(content.decode("utf-8", "replace").encode())

@@ -15,7 +15,7 @@ def is_word(byte: int) -> bool:
     return byte < 128 and chr(byte).isalnum()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(RAW, RAW, RAW)
 def test_ends_of_words_and_lines_are_those_of_a_look_at_each_byte(before: bytes, text: bytes, behind: bytes) -> None:
     data = np.frombuffer(before + text + behind, np.uint8)

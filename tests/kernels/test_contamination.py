@@ -49,7 +49,7 @@ def spans(text: str, passages: list[str], found: set[int], ngram: int) -> set[in
     min_words=st.integers(1, 3),
     threshold=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_shares_and_stretches_are_those_of_the_slow_twin(
     values: list[str], passages: list[str], ngram: int, min_words: int, threshold: float
 ) -> None:

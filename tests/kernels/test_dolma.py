@@ -131,13 +131,13 @@ PIECES = ["the ", "be ", "And", "x.", "…", "\n", "\n\n", "\r\n", "\u2028", "- 
           "lorem ipsum", "JavaScript", "{", "ॐ।", "bad ", "É! ", "a b ", "c ", '"', "_", "y" * 300, "<?xml version="]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=40).map("".join), max_size=3))
 def test_texts_of_what_is_looked_for_equal_the_twin(texts: list[str]) -> None:
     check(texts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"))))
 def test_any_texts_equal_the_twin(texts: list[str]) -> None:
     check(texts)

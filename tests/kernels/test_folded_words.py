@@ -91,7 +91,7 @@ def edges(text: str) -> tuple[set[int], set[int]]:
 
 
 @given(values=texts)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_words_are_those_of_the_slow_twin(values: list[str]) -> None:
     found = folded(values)
     data = "".join(values).encode()
@@ -107,7 +107,7 @@ def test_words_are_those_of_the_slow_twin(values: list[str]) -> None:
 
 
 @given(values=st.lists(st.binary(max_size=40), max_size=5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_bytes_give_words_inside_their_text(values: list[bytes]) -> None:
     data, offsets = buffers(pa.array(values, pa.binary()))
     found = folded_words(data, offsets)

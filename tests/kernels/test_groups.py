@@ -31,7 +31,7 @@ def check(texts: list[str]) -> None:
             assert found.count[own.start + place] == counts[piece]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(["a", "b ", "longer than eight", "é", " "]), max_size=60).map("".join)))
 def test_leaders_and_counts(texts: list[str]) -> None:
     check(texts)

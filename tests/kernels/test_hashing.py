@@ -81,7 +81,7 @@ def test_split_mix_as_published() -> None:
 
 @pytest.mark.parametrize("form", [AS_IS, WHITESPACE, WORDS])
 @given(values=texts)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_hash_of_the_normal_form(form: int, values: list[str]) -> None:
     assert hashes(values, form) == [murmur(normal(value, form)) for value in values]
 

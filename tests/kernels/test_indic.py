@@ -100,7 +100,7 @@ LETTERS = sorted(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from(LETTERS), max_size=30), st.booleans())
 def test_equals_the_twin_and_a_second_time_does_nothing(text: str, digits: bool) -> None:
     made = spelled(text, digits=digits)
@@ -108,14 +108,14 @@ def test_equals_the_twin_and_a_second_time_does_nothing(text: str, digits: bool)
     assert spelled(made, digits=digits) == made
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.sampled_from("कअि |a\n।"), max_size=30), max_size=4))
 def test_bars_equal_the_twin(texts: list[str]) -> None:
     data, offsets, _ = standard_spelling(*buffers(pa.array(texts, pa.string())), spelling=True, digits=False)
     assert from_buffers(data, offsets).to_pylist() == [twin(text, digits=False) for text in texts]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=80), st.booleans())
 def test_any_bytes_are_written_within_bounds(raw: bytes, digits: bool) -> None:
     data, offsets = np.frombuffer(raw, np.uint8), np.array([0, len(raw)], np.int32)

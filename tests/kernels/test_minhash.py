@@ -88,7 +88,7 @@ def signature(text: str, ngram: int, width: int, seed: int) -> list[int]:
 
 
 @given(values=texts, ngram=st.integers(1, 6), seed=st.integers(0, 1 << 40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_signatures_are_the_minima_over_shingles(values: list[str], ngram: int, seed: int) -> None:
     table, counts = signed(values, ngram, 10, seed)
     assert counts == [len(shingles(value, ngram)) for value in values]
@@ -96,7 +96,7 @@ def test_signatures_are_the_minima_over_shingles(values: list[str], ngram: int, 
 
 
 @given(values=texts, ngram=st.integers(1, 6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_shingle_sets_are_sorted_and_distinct(values: list[str], ngram: int) -> None:
     found, ends = shingle_sets(pa.array(["x y z", *values, "q"], pa.string()).slice(1, len(values)), ngram)
     parts = [found[start:stop].tolist() for start, stop in zip(ends[:-1], ends[1:], strict=True)]
@@ -114,7 +114,7 @@ def test_long_texts_are_read_in_blocks(count: int) -> None:
 @given(
     st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)), st.sampled_from([0.1, 0.3, 0.5, 2 / 3, 0.75, 0.8, 1.0])
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_similarity_is_exact(a: set[int], b: set[int], threshold: float) -> None:
     given_a, given_b = (np.array(sorted(s), np.uint64) for s in (a, b))
     for array in (given_a, given_b):

@@ -20,7 +20,7 @@ def position(lengths: list[int]) -> Position:
     )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     weights=st.lists(st.integers(0, 20), min_size=1, max_size=6).filter(any),
     lengths=st.lists(st.integers(1, 50), min_size=80, max_size=80),
@@ -58,7 +58,7 @@ def best_fit_twin(pieces: list[int], carried: int, rows: int, context: int) -> t
     return found, room
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 200), max_size=60),
     carried=st.integers(0, 60),

@@ -26,7 +26,7 @@ def keyed(key: np.uint64, epoch: int) -> np.uint64:
     return epoch_key(key, epoch)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(count=st.integers(1, 3000), key=st.integers(0, 2**64 - 1))
 def test_it_is_a_bijection(count: int, key: int) -> None:
     assert np.array_equal(np.sort(order(count, np.uint64(key))), np.arange(count))

@@ -53,7 +53,7 @@ PIECES = [
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=10).map("".join)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=750, deadline=None)
 @given(st.lists(TEXTS, max_size=3))
 @example(["+1 (617) 573-5591/3747"])
 @example(["2001::1:2:12345 "])
@@ -63,7 +63,7 @@ def test_what_is_found_is_what_the_rules_say(texts: list[str]) -> None:
     assert _found(raws) == [find(raw) for raw in raws]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=30), TEXTS.map(str.encode)), max_size=6).map(b"".join))
 def test_any_bytes_may_come_in(raw: bytes) -> None:
     assert _found([raw[:7], raw, b""]) == [find(raw[:7]), find(raw), []]

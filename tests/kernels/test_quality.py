@@ -134,13 +134,13 @@ PIECES = ["the ", "And", "x.", "...", "…", "\n", "\r\n", "\u2028", "- ", "• 
           "lorem ipsum", "JavaScript", "use cookies", "{", "terms of use", "privacy policy", "ॐ।"]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=40).map("".join), max_size=4))
 def test_texts_of_what_is_looked_for_equal_the_twin(texts: list[str]) -> None:
     check(texts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"))))
 def test_any_texts_equal_the_twin(texts: list[str]) -> None:
     check(texts)

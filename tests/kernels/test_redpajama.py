@@ -133,13 +133,13 @@ PIECES = ["the ", "And", "x.", "...", "…", "\n", "\r\n", "\u2028", "- ", "• 
           "e\u0301\u0323", "한", "very bad word ", "bad ", "a b c d e f g h i j k ", "½", "٣", "\u00ad", "'", "_", "”", "?"]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=40).map("".join), max_size=4))
 def test_texts_of_what_is_looked_for_equal_the_twin(texts: list[str]) -> None:
     check(texts)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"))))
 def test_any_texts_equal_the_twin(texts: list[str]) -> None:
     check(texts)

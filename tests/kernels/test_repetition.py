@@ -73,7 +73,7 @@ def test_known_answers(text: str, signal: str, value: float) -> None:
     assert signals[0, COLUMNS.index(signal)] == value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.lists(st.sampled_from(["a", "b", "cé", " ", "\n", "\n\n", "\n\n\n", "\u2003"]), max_size=60).map("".join)
@@ -83,13 +83,13 @@ def test_repetitive_texts_equal_the_twin(texts: list[str]) -> None:
     check(texts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(["a ", "b ", "c\n"]), max_size=400).map("".join), max_size=3))
 def test_long_repetitive_texts_equal_the_twin(texts: list[str]) -> None:
     check(texts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"))))
 def test_any_texts_equal_the_twin(texts: list[str]) -> None:
     check(texts)

@@ -87,13 +87,13 @@ def check(texts: list[str]) -> None:
         assert [raw[i:j].decode() for i, j in zip(found.start[own], found.stop[own], strict=True)] == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), max_size=4))
 def test_equals_the_twin(texts: list[str]) -> None:
     check(texts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), max_size=4))
 def test_edges_are_those_of_ideographs_and_of_icu_words_of_each_run(texts: list[str]) -> None:
     data, offsets = buffers(pa.array(["x", *texts], pa.string()).slice(1))
@@ -111,7 +111,7 @@ def test_edges_are_those_of_ideographs_and_of_icu_words_of_each_run(texts: list[
     assert edges == want[: len(data)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8")), max_size=4))
 def test_any_texts_equal_the_twin(texts: list[str]) -> None:
     check(texts)
@@ -124,7 +124,7 @@ def test_small_chunks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> Non
         check(texts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_within_bounds(raw: bytes) -> None:
     data, offsets = np.frombuffer(raw, np.uint8), np.array([0, len(raw)], np.int32)

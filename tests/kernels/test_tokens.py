@@ -47,7 +47,7 @@ def tokens(text: str, *, words: bool) -> list[list[str]]:
     return lines
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(TEXTS)
 def test_form_is_that_of_its_definition(texts: list[str]) -> None:
     data, bounds = normalized(*buffers(pa.array(texts, pa.string())))
@@ -58,7 +58,7 @@ def test_form_is_that_of_its_definition(texts: list[str]) -> None:
     assert all(ours == ccnet(text) for ours, text in ascii_only)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(TEXTS, st.booleans())
 def test_tokens_are_those_of_their_definition(texts: list[str], words: bool) -> None:
     data, offsets = buffers(pa.array(texts, pa.string()))

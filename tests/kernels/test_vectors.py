@@ -20,7 +20,7 @@ _part = st.sampled_from(
 _bytes = st.lists(_part, max_size=40).map(b"".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(_bytes, st.integers(0, 99), st.sampled_from(b">/= "))
 def test_a_byte_is_found_where_it_is_next(content: bytes, at: int, wanted: int) -> None:
     # what lies behind the end is a trap
@@ -29,7 +29,7 @@ def test_a_byte_is_found_where_it_is_next(content: bytes, at: int, wanted: int) 
     assert find_byte(data, at, len(content), wanted) == (len(content) if found < 0 else found)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(_bytes)
 def test_names_end_where_they_must_and_their_case_does_not_matter(content: bytes) -> None:
     data = np.frombuffer(content + b"more", np.uint8)
@@ -39,7 +39,7 @@ def test_names_end_where_they_must_and_their_case_does_not_matter(content: bytes
     assert value == hash_name(name[0].decode("latin-1").lower()) if name[0].isascii() else True
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(_bytes)
 def test_text_is_copied_with_single_blanks(content: bytes) -> None:
     data, out = np.frombuffer(content + b"x" * 40, np.uint8), np.zeros(len(content) + 64, np.uint8)

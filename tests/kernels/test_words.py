@@ -47,7 +47,7 @@ def test_words_are_those_of_spacy(text: str, expected: str | list[str]) -> None:
     assert words(text) == (expected.split() if isinstance(expected, str) else expected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(
         st.text(alphabet=st.one_of(st.characters(codec="utf-8"), st.sampled_from(list("a.-'/:@$ \n5E…")))), max_size=4

@@ -163,7 +163,7 @@ lines = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(lines, max_size=12), st.booleans(), st.integers(1, 60))
 def test_pieces_cover_every_line_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[bytes], ended: bool, piece_bytes: int
@@ -177,7 +177,7 @@ def test_pieces_cover_every_line_once(
     assert len(whole) == sum(bool(line.strip()) for line in given)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(), st.booleans())
 def test_text_is_that_of_json_loads(tmp_path: Path, text: str, ascii: bool) -> None:
     line = json.dumps({"text": text}, ensure_ascii=ascii)

@@ -92,7 +92,7 @@ def test_a_dump_in_any_compression(tmp_path: Path, suffix: str) -> None:
 
 
 @given(st.lists(st.integers(1, 8000), max_size=4), st.integers(1, 9), st.sampled_from(["", ".bz2"]), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_pieces_join_to_the_whole(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int], each: int, suffix: str, torn: bool
 ) -> None:
@@ -197,7 +197,7 @@ def test_markup(markup: str, text: str) -> None:
 
 
 @given(st.text(st.sampled_from("[]{}|<>/'=*#:!\n- arefnowiki"), max_size=120))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_markup_is_read(markup: str) -> None:
     assert {char for char in plain_text(markup, DROPPED) if char.isalpha()} <= set(markup)
 

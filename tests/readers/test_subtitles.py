@@ -126,7 +126,7 @@ def test_files(tmp_path: Path, name: str, content: bytes, lang: str | None, erro
         st.tuples(st.integers(0, 9), st.lists(st.sampled_from(["a", "a b", "A: x", "", "- y"]), max_size=3)), max_size=8
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_word_that_is_shown_is_read(cues: list[tuple[int, list[str]]]) -> None:
     source = "\n\n".join(f"0:{start:02d}.000 --> 0:{start + 1:02d}.000\n" + "\n".join(lines) for start, lines in cues)
     made = running_text(list(cues_of(source)))

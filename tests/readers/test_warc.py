@@ -123,7 +123,7 @@ def test_a_file_that_is_cut_off(tmp_path: Path, suffix: str, cut: int) -> None:
     assert errors(rows) and rows[3]["offset"] == sum(map(len, parts[:3]))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(sorted(PACKERS)),
     st.booleans(),

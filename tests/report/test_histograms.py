@@ -49,7 +49,7 @@ SIGNS = {">=": float.__ge__, ">": float.__gt__, "<=": float.__le__, "<": float._
 
 
 @example(values=[0.0, 1.0, 133353.0], whole=False, sign="<", value=1)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     values=st.lists(st.none() | st.floats(-1e6, 1e6) | st.integers(0, 40), min_size=1, max_size=60),
     whole=st.booleans(), sign=st.sampled_from(sorted(SIGNS)), value=st.integers(-5, 50),

@@ -42,7 +42,7 @@ def test_a_document_is_taken_if_none_taken_before_is_too_similar() -> None:
     assert chosen([2, 3, 1, 1], [3, 1, 2, 1], points, how="top_k")["rank"] == [1, 2, 3, 4]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.floats(0.1, 0.99))
 def test_the_choice_is_that_of_the_slow_loop(seed: int, most: float) -> None:
     rng = np.random.default_rng(seed)

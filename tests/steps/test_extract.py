@@ -105,7 +105,7 @@ def test_charsets(content: bytes, stated: str | None, text: str | None, encoding
     assert replaced == characters.count("\ufffd")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.binary(max_size=200), st.sampled_from([None, "utf-8", "utf-16", "shift_jis", "gb18030", "x", "utf-7", "base64"])
 )

@@ -56,7 +56,7 @@ PIECES = ["the cat sat", "on it.", "...", '"', "[12]", "[edit]", "[x]", "[", " "
           "lorem ipsum", "JavaScript", "use cookies", "é", "٣", "[٣]", "x" * 1001]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), max_size=3), st.booleans())
 def test_c4_equals_the_twin(texts: list[str], terminal: bool) -> None:
     for text, found in zip(texts, run(list(texts), preset="c4_datatrove", terminal_punct=terminal), strict=True):
@@ -65,7 +65,7 @@ def test_c4_equals_the_twin(texts: list[str], terminal: bool) -> None:
         assert found["chars_removed"] == len(text) - len(found["text"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8")), max_size=5), st.sampled_from(["c4", "c4_fineweb", "refinedweb"]))
 def test_any_text_loses_characters_and_gains_none(texts: list[str], preset: str) -> None:
     for text, found in zip(texts, run(list(texts), preset=preset), strict=True):

@@ -44,7 +44,7 @@ pieces = st.text(st.sampled_from(f" \n\t\r\x00ab#\u00e9e\u0301\u0915\u200d\u4e2d
 texts = st.lists(st.one_of(pieces, st.text()), max_size=5)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(texts, st.booleans())
 def test_equals_the_slow_twin(given: list[str], indentation: bool) -> None:
     batch = normalized(given, indentation=indentation)

@@ -156,7 +156,7 @@ def test_what_cannot_be_read_says_why() -> None:
 SOUND = drawn(paper)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.binary(min_size=1, max_size=8)), min_size=1, max_size=6),
     st.integers(0, len(SOUND)),
@@ -180,7 +180,7 @@ boxes = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(boxes, max_size=40))
 def test_nothing_is_lost_or_doubled_on_the_way(parts: list[Segment]) -> None:
     placed = [part for block in blocks(parts) for part in block]

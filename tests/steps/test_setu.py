@@ -81,7 +81,7 @@ def is_mark(char: str) -> bool:
     return unicodedata.category(char)[0] == "M" and bool(script_table()[ord(char)] != NO_SCRIPT)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.sampled_from(["अ", "क्‍", "a ", "b ", "\n", ". ", "क ख ग ", "x", "#", "é", " "]), max_size=60).map(
         "".join
@@ -91,7 +91,7 @@ def test_texts_equal_the_twin(text: str) -> None:
     assert signals(text) == pytest.approx(twin(text), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=4))
 def test_any_bytes_are_read_within_bounds(texts: list[bytes]) -> None:
     found = setu_signals(*buffers(pa.array(texts, pa.binary()).cast(pa.string(), safe=False)))

@@ -48,7 +48,7 @@ def run(texts: list[str | None], **options: object) -> list[dict[str, object]]:
 
 
 @given(st.lists(st.one_of(st.text(CHARS, max_size=30), st.text(max_size=10)), max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_agrees_with_a_slow_twin(texts: list[str]) -> None:
     for text, row in zip(texts, run(texts, code=False), strict=True):
         want = twin(text)

@@ -54,7 +54,7 @@ def test_segments_stand_behind_their_tokens() -> None:
     assert none is None and nothing == "" and null["starts"] == empty["tags"] == [] and empty["score"] == 0
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     st.lists(st.none() | st.text("ab .\n\u3002\u00e9<|align:ed>@1", max_size=50), min_size=1, max_size=4),
     st.sampled_from([0, 0.4, 1]),

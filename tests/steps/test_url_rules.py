@@ -145,7 +145,7 @@ def test_mistakes_are_told_before_any_work(given_settings: dict[str, Any], what:
 PARTS = ["http://", "https://", "a", "b.com", ".", "x", "co.uk", "/", "?", "y=1", "&", "z", "www.", ":80", "#"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from(PARTS), max_size=9).map("".join), min_size=1, max_size=5),
     st.lists(st.sampled_from(["b.com", "a.b.com", "co.uk", "x.co.uk", "www.b.com", "z"]), max_size=3),
@@ -156,7 +156,7 @@ def test_domains_equal_a_twin(urls: list[str], domains: list[str]) -> None:
     assert [row["blocked_domain"] for row in signals([*urls], block_domains=domains)] == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(st.sampled_from("abZ9é-_/.")), max_size=4))
 def test_words_equal_a_twin(urls: list[str]) -> None:
     hard, soft = {"ab", "z"}, {"a", "ab", "99"}

@@ -47,7 +47,7 @@ def engines(json: str, kind: str, name: str) -> tuple[Engine, HuggingFace]:
 ANY = st.text(max_size=80) | st.text("ab '\n\t\r 12x<|>_-éſſ\u0301\u00a0\u2003LSTdmrevl", max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(texts=st.lists(ANY, max_size=3), kind=st.sampled_from((*KINDS, "qwen2")))
 def test_the_kernel_agrees_on_any_text(tokenizers: dict[str, TextTokenizer], texts: list[str], kind: str) -> None:
     fast, slow = engines(tokenizers[kind].json, kind, "kernel")
@@ -56,7 +56,7 @@ def test_the_kernel_agrees_on_any_text(tokenizers: dict[str, TextTokenizer], tex
     assert found.ids.tolist() == wanted.ids.tolist() and found.offsets.tolist() == wanted.offsets.tolist()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(text=ANY, kind=st.sampled_from(KINDS))
 def test_tiktoken_agrees_on_any_text(tokenizers: dict[str, TextTokenizer], text: str, kind: str) -> None:
     fast, slow = engines(tokenizers[kind].json, kind, "tiktoken")
