@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
@@ -36,9 +37,9 @@ class Diverse(Comparing):
             raise ValueError(f"picks have an order of their own: `how: {self.how}` has no meaning for {self.kind}")
         return self
 
+    @abstractmethod
     def pick(self, points: Points, rows: Rows, pool: Contributions) -> Greedy:
         """The picks of (k, d) points, which stand at `rows` (k,) of the pool."""
-        raise NotImplementedError(type(self).__name__)
 
     def fit(self, pool: Contributions) -> Scores:
         """(n,) gains of all documents; NaN for those without a vector."""

@@ -7,6 +7,7 @@ budget reads what is stored and computes nothing. In Python, without a pipeline:
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
@@ -105,9 +106,9 @@ class Selector(GlobalStep):
         """What `score` must know of pool and target."""
         return None
 
+    @abstractmethod
     def score(self, state: Any, pool: Contributions) -> Iterator[Scores]:
         """For each unit a float64 array aligned with the pool's tables: the greater, the better; NaN for no opinion."""
-        raise NotImplementedError(type(self).__name__)
 
     def further(self, state: Any) -> Mapping[str, Scores]:
         """The columns of `FINDINGS` beyond those of all selectors: name -> (n,), NaN for null."""

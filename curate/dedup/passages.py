@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -69,16 +70,16 @@ class PassageStep(GlobalStep):
             keys[np.repeat(talks, np.diff(found.first))] = 0
         return [("keys", pa.ListArray.from_arrays(found.first.astype(np.int32), pa.array(keys)))]
 
+    @abstractmethod
     def occurrences(self, contributions: Contributions) -> Iterator[Rows]:
         """Of each unit the passages that are looked at, in order, as OCCURRENCE, less `unit`."""
-        raise NotImplementedError(type(self).__name__)
 
+    @abstractmethod
     def repeated(self, rows: Rows, first: Integers, size: Integers) -> tuple[npt.NDArray[np.bool_], Integers]:
         """Rows in groups of one key, in input order; where a group begins and its size, for each row.
 
         Returns which rows are to be cut, and the number of copies that the record names.
         """
-        raise NotImplementedError(type(self).__name__)
 
     def resolve(self, contributions: Contributions) -> Iterator[pa.Table]:
         """Group passages by key, set by set; those to cut go back to their documents."""

@@ -12,6 +12,7 @@ edit text, and makes signals that rules judge like any filter's.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,16 +101,16 @@ class GlobalStep(Step):
         """Setting -> the signal of an earlier step (`step.field`) that `resolve` reads by it."""
         return {}
 
+    @abstractmethod
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """A batch of documents -> named columns, one value a row: this unit's contribution."""
-        raise NotImplementedError(type(self).__name__)
 
+    @abstractmethod
     def resolve(self, contributions: Contributions) -> Iterator[pa.Table]:
         """All contributions -> for each unit, in order, a table, rows ascending, of the documents that it is about.
 
         Of `DUPLICATES`, the documents to drop; or, of a step that applies, of `row` (int32) and `FINDINGS`.
         """
-        raise NotImplementedError(type(self).__name__)
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Of a step that applies: a batch with the column `findings` -> text edited, signals made.

@@ -11,6 +11,7 @@ import email
 import email.policy
 import os
 import sysconfig
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Set
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def _format(name: str) -> str | None:
     return TEXTS.get(suffix)
 
 
-class _TextOfFile:
+class _TextOfFile(ABC):
     """One document a file, made of its text; a file that gives none is no document."""
 
     raw = False
@@ -96,8 +97,8 @@ class _TextOfFile:
                 rows.add(0, record_id(settings.source, content), size=len(content), text=text)
         yield rows.take()
 
-    def _text(self, content: bytes) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _text(self, content: bytes) -> str: ...
 
 
 class Docstrings(_TextOfFile):

@@ -6,6 +6,7 @@ evaluates the rules afterwards. A document on which a step fails gets a message 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -101,13 +102,13 @@ class Step(BaseModel):
         """This step, told of those before it in the file: a selector embeds its target as the pool was embedded."""
         return self
 
+    @abstractmethod
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """A batch of documents -> the same rows in the same order, with columns added or `text` changed.
 
         Deterministic in the batch's rows alone: each row's result may not depend on the other rows.
         Models are loaded on first use, once a process (`functools.cache` on a module function).
         """
-        raise NotImplementedError(type(self).__name__)
 
     def with_signals(self, batch: pa.RecordBatch, **columns: Any) -> pa.RecordBatch:
         """The batch with this step's struct column made of `columns`: arrays, or numpy arrays, by signal name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import ClassVar, Self
 
 import numpy as np
@@ -21,8 +22,8 @@ class _Fixed(Weighting):
         """Nothing."""
         return History()
 
-    def _shares(self) -> Floats:
-        raise NotImplementedError
+    @abstractmethod
+    def _shares(self) -> Floats: ...
 
 
 class Static(_Fixed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import replace
 from typing import Self
 
@@ -29,9 +30,9 @@ class Moving(Weighting):
         return self
 
     @property
+    @abstractmethod
     def scale(self) -> float:
         """What a measure of 1 adds to the logarithm of a weight."""
-        raise NotImplementedError
 
     def reads_losses(self, step: int) -> bool:
         """At every update but the start."""

@@ -16,6 +16,7 @@ So a run that resumes from a stored history goes on to the bit as the one that w
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
@@ -57,13 +58,13 @@ class Weighting(BaseModel):
         """The step after `step` at which weights are asked for again; None: these hold to the end."""
         return None
 
+    @abstractmethod
     def weights(self, step: int, losses: Floats | None, history: History) -> Floats:
         """(groups,) weights from this step on, none negative, together 1.
 
         `losses` are those measured before this step, in the order of `evaluated`, or None where `reads_losses` is
         false; `history` ends before this step. Raises CurateError for losses that are missing or not finite.
         """
-        raise NotImplementedError(type(self).__name__)
 
     def compact(self, history: History) -> History:
         """The part of a history that decides the weights from here on: what a checkpoint must hold."""

@@ -15,6 +15,7 @@ transformers = pytest.importorskip("transformers")
 from corpora import documents, write_jsonl  # noqa: E402
 from token_sets import make_set  # noqa: E402
 from tokenizers_small import saved_tokenizer  # noqa: E402
+from training_runs import TINY  # noqa: E402
 
 from curate.errors import ConfigError, CurateError  # noqa: E402
 from curate.train.chat import ChatSettings  # noqa: E402
@@ -27,14 +28,6 @@ from curate.train.models import make_model, model_config, parameters  # noqa: E4
 from curate.train.parallel import Parallel  # noqa: E402
 from curate.train.settings import TrainSettings  # noqa: E402
 from curate.train.tokenising import TokenizeSettings, tokenize  # noqa: E402
-
-TINY = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "intermediate_size": 32,
-}
 
 
 @pytest.fixture(scope="module")

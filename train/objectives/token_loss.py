@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,9 +46,9 @@ class TokenLoss(BaseModel):
 
     prompt: float = Field(0.0, ge=0, le=1, description="what a token counts that the data's masks leave out")
 
+    @abstractmethod
     def losses(self, logits: Any, targets: Any, given: Given) -> Any:
         """(n, vocabulary) float32 logits, (n,) targets -> (n,) losses, which have a gradient."""
-        raise NotImplementedError
 
     def value_losses(self, values: Any, scores: Any) -> Any:
         """(n,) values of the head, with a gradient, (n,) scores -> (n,) losses of the head."""

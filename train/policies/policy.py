@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -16,9 +17,9 @@ class Policy(BaseModel):
     kind: ClassVar[str]
     source: ClassVar[str]
 
+    @abstractmethod
     def shares(self, names: Sequence[str]) -> dict[str, float]:
         """Of each parameter of a model, by name: its share of the learning rate; 0 is not trained. Raises ConfigError."""
-        raise NotImplementedError
 
 
 class All(Policy):
