@@ -136,7 +136,7 @@ def _pool(records: Records, name: str, budget: str, count: str) -> None:
         f"{struct}.tokens - lag({struct}.tokens, 1, 0) OVER (PARTITION BY {struct}.rank IS NULL ORDER BY {struct}.rank)"
     )
     records.connection.execute(
-        f'CREATE OR REPLACE TEMP TABLE pool AS SELECT unit, "row", path, "offset", source, lang, {size} AS bytes, '
+        f'CREATE OR REPLACE TEMP TABLE pool AS SELECT unit, "row", id, path, "offset", source, lang, {size} AS bytes, '
         f"{struct}.score AS score, {struct}.rank AS place, coalesce(({budget}), false) AS chosen, "
         f"CASE WHEN {struct}.rank IS NULL THEN {counted} ELSE {running} END AS tokens FROM ledger "
         f"WHERE {struct} IS NOT NULL"
@@ -161,9 +161,9 @@ def _groups(records: Records, column: str) -> tuple[Group, ...]:
 
 
 def _baselines(records: Records, tokens: int) -> tuple[Baseline, ...]:
-    place = "path || ':' || \"offset\""
+    # by what a document is, not where its file lies: the same draw in another folder
     orders = {"longest_k": 'bytes DESC, path, "offset"'}
-    orders |= {f"random_k, seed {seed}": f"md5_number_lower('{seed}:' || {place})" for seed in SEEDS}
+    orders |= {f"random_k, seed {seed}": f"md5_number_lower('{seed}:' || id), path, \"offset\"" for seed in SEEDS}
     found = []
     for name, order in orders.items():
         row = records.query(

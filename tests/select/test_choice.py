@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -86,9 +87,19 @@ def test_the_longest_are_those_of_equal_tokens(found: list[Choice], pool: pl.Dat
     baseline = choice.baselines[0]
     assert (baseline.name, baseline.documents, baseline.tokens) == ("longest_k", longest.height, longest["n"].sum())
     assert baseline.both == longest["chosen"].sum()
-    one, two = choice.baselines[1:]
-    assert one.name == "random_k, seed 1" and one.tokens <= choice.chosen.tokens
-    assert (one.documents, one.both) != (two.documents, two.both), "two seeds, so that chance shows"
+
+
+def test_random_baselines_are_drawn_by_the_name_of_a_document(found: list[Choice], pool: pl.DataFrame) -> None:
+    def number(name: str, seed: int) -> int:
+        return int.from_bytes(hashlib.md5(f"{seed}:{name}".encode()).digest()[8:], "little")
+
+    choice = found[0]
+    for seed, baseline in enumerate(choice.baselines[1:], 1):
+        order = pool.sort(pl.Series([number(name, seed) for name in pool["id"]]))
+        taken = order.filter(pl.col("n").cum_sum() <= choice.chosen.tokens)
+        assert baseline.name == f"random_k, seed {seed}"
+        assert (baseline.documents, baseline.tokens) == (taken.height, taken["n"].sum())
+        assert baseline.both == taken["chosen"].sum()
 
 
 def test_other_budgets_are_prefixes_of_one_order(found: list[Choice], pool: pl.DataFrame) -> None:
