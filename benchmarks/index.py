@@ -1,9 +1,10 @@
 """The vector index beside plain FAISS: build time, recall@10 against all pairs, queries a second of the processor.
 
-`python -m benchmarks.index [--quick] [--rows N] [--kinds ivf ...]`. Real: static vectors of 14,531 documents. Synthetic: points of a space of 40
-dimensions in 384, with noise, so that neighbours overlap lists. The same points, parameters and effort on both sides,
-one thread; searches of all sides in every round, medians over rounds. The last line is the worst ratio of queries a second
-to those of FAISS' own call on our index: lists of an index that was trained apart differ in length.
+`python -m benchmarks.index [--quick] [--rows N] [--dimensions D] [--kinds ivf ...]`. Real: static vectors of 14,531 documents.
+Synthetic: points of a space of 40 dimensions in 384 (`--dimensions`), with noise, so that neighbours overlap lists. The same
+points, parameters and effort on both sides, one thread; searches of all sides in every round, medians over rounds. The last
+line is the worst ratio of queries a second to those of FAISS' own call on our index: lists of an index that was trained
+apart differ in length.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ def real() -> Points:
     return found[found.any(axis=1)]
 
 
-def synthetic(rows: int, seed: int = 0) -> Points:
-    """(rows, 384) of length 1: 40 latent dimensions and noise of half their size."""
+def synthetic(rows: int, width: int, seed: int = 0) -> Points:
+    """(rows, width) of length 1: 40 latent dimensions and noise of half their size."""
     rng = np.random.default_rng(seed)
-    mix = (rng.standard_normal((40, 384)) / np.sqrt(40)).astype(np.float32)
-    made = np.empty((rows, 384), np.float32)
+    mix = (rng.standard_normal((40, width)) / np.sqrt(40)).astype(np.float32)
+    made = np.empty((rows, width), np.float32)
     for start in range(0, rows, 1 << 16):
         part = made[start : start + (1 << 16)]
         part[:] = rng.standard_normal((len(part), 40), np.float32) @ mix
@@ -158,6 +159,7 @@ def main() -> None:
     """Real points, then synthetic ones."""
     made = parser(__doc__)
     made.add_argument("--rows", type=int, default=1_000_000, help="synthetic points")
+    made.add_argument("--dimensions", type=int, default=384, help="of synthetic points")
     made.add_argument(
         "--kinds", nargs="+", choices=KINDS, help="these alone; else all of real points, and flat, ivf, ivf_pq"
     )
@@ -173,7 +175,8 @@ def main() -> None:
         sets.append(("14,531 real", real(), arguments.kinds or list(KINDS)))
     if not arguments.real:
         rows = 50_000 if arguments.quick else arguments.rows
-        sets.append((f"{rows:,} synthetic", synthetic(rows), arguments.kinds or ["flat", "ivf", "ivf_pq"]))
+        made_up = synthetic(rows, arguments.dimensions)
+        sets.append((f"{rows:,} synthetic", made_up, arguments.kinds or ["flat", "ivf", "ivf_pq"]))
     ratios = []
     for name, points, kinds in sets:
         rng = np.random.default_rng(7)

@@ -36,7 +36,8 @@ POINTS_A_LIST, ROUNDS = 64, 10
 # Dimensions that one byte of a product quantiser stands for.
 PQ_WIDTH = 8
 PQ_POINTS = 65_536
-# Recall that twice the effort must gain, else `tune` stops.
+# Where `tune` begins, and the recall that twice the effort must gain, else it stops.
+LEAST_EFFORT: dict[Kind, int] = {"hnsw": 16, "ivf": 1, "ivf_pq": 1}
 LEAST_GAIN = 0.005
 MEMORY = 2 << 30
 # Candidates for each neighbour that is wanted, where they are compared again by stored vectors, and queries at once.
@@ -228,21 +229,34 @@ class VectorIndex:
         queries: int = 200,
         stored: npt.NDArray[Any] | None = None,
     ) -> float:
-        """Set the least effort, a power of two, that finds `recall` of the ten nearest of sampled points.
+        """Set the least effort that finds `recall` of the ten nearest of sampled points, to a sixteenth of it.
 
-        `points` yields those that were added, and is called twice; `stored` as in `search`. Returns the recall at that effort (the greatest
-        effort's where none is enough), which `self.recall` then has too.
+        Found by doubling, then by halving between the last two. The recall must be there with a margin, one standard error of
+        the mean over the sampled points, so that other queries find it, too. `points` yields those that were added, and is
+        called twice; `stored` as in `search`. Returns the recall at that effort (at the one from which no more is found,
+        where none is enough), which `self.recall` then has too.
         """
         asked = sample_points(points(), queries, seed + 1)
-        wanted = exact_neighbours(points(), asked, 11, metric=self.metric)[1]
-        most = 1024 if self.kind == "hnsw" else _inner(self.faiss).nlist
-        self.recall = 0.0
-        for power in range(4 if self.kind == "hnsw" else 0, 17):
-            self.effort = 1 << power
-            before, self.recall = self.recall, recall_at(self.search(asked, 11, stored=stored)[1][:, 1:], wanted[:, 1:])
-            # a product quantiser finds no more from some point on, whatever it looks at
-            if self.recall >= recall or self.recall - before < LEAST_GAIN or 1 << power >= most:
-                break
+        wanted = exact_neighbours(points(), asked, 11, metric=self.metric)[1][:, 1:]
+        measured: dict[int, tuple[float, bool]] = {}
+
+        def enough(effort: int) -> bool:
+            self.effort = effort
+            shares = recalls(self.search(asked, 11, stored=stored)[1][:, 1:], wanted)
+            mean, error = float(shares.mean()), float(shares.std()) / np.sqrt(len(shares))
+            measured[effort] = mean, mean - error >= recall
+            return measured[effort][1]
+
+        most = 1024 if self.kind == "hnsw" else int(_inner(self.faiss).nlist)
+        low = effort = min(LEAST_EFFORT[self.kind], most)
+        before = -1.0
+        # a product quantiser finds no more from some point on, whatever it looks at
+        while not enough(effort) and effort < most and measured[effort][0] - before >= LEAST_GAIN:
+            low, effort, before = effort, min(2 * effort, most), measured[effort][0]
+        while measured[effort][1] and effort - low > max(1, effort // 16):
+            middle = (low + effort) // 2
+            low, effort = (low, middle) if enough(middle) else (middle, effort)
+        self.effort, self.recall = effort, measured[effort][0]
         return self.recall
 
     def _parameters(self, among: Mask | None) -> Any:
@@ -297,10 +311,18 @@ def exact_neighbours(
     return near, rows
 
 
+def recalls(found: Rows, wanted: Rows) -> npt.NDArray[np.float64]:
+    """(m, k) and (m, l) rows, -1 for none -> (m,) the share of a line of `wanted` that is in that of `found`; 1 of nothing."""
+    hits = np.array([len(set(a) & (set(b) - {-1})) for a, b in zip(found.tolist(), wanted.tolist(), strict=True)])
+    counts = (wanted >= 0).sum(axis=1)
+    shares: npt.NDArray[np.float64] = np.where(counts > 0, hits / np.maximum(1, counts), 1.0)
+    return shares
+
+
 def recall_at(found: Rows, wanted: Rows) -> float:
     """The share of the rows in `wanted` (m, k) that are in the same line of `found`."""
-    hits = sum(len(set(a) & (set(b) - {-1})) for a, b in zip(found.tolist(), wanted.tolist(), strict=True))
-    return hits / max(1, int((wanted >= 0).sum()))
+    counts = (wanted >= 0).sum(axis=1)
+    return float(recalls(found, wanted) @ counts) / max(1, int(counts.sum()))
 
 
 def _empty(known: Points, kind: Kind, metric: Metric, lists: int, seed: int) -> Any:

@@ -54,7 +54,7 @@ class InstructMining(Selector):
     """
 
     kind: ClassVar[str] = "instruct_mining"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source: ClassVar[str] = "Cao et al. 2023 (arXiv 2307.06290, v1 and v2); MTLD: McCarthy & Jarvis 2010"
     FINDINGS: ClassVar[pa.Schema | None] = pa.schema(
         [*(Selector.FINDINGS or ()), *(pa.field(name, pa.float64()) for name in MADE_HERE)]

@@ -29,7 +29,7 @@ class Look(Comparing):
     """
 
     kind: ClassVar[str] = "look"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "leave-one-out k nearest neighbours (Cover & Hart 1967; edited: Wilson 1972)"
     RULE_FIELDS: ClassVar[frozenset[str]] = Comparing.RULE_FIELDS | {"k"}
 

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from curate.errors import CurateError
-from curate.select.index import KINDS, VectorIndex, choose_kind, exact_neighbours, memory_of, recall_at
+from curate.select.index import (
+    KINDS,
+    VectorIndex,
+    choose_kind,
+    exact_neighbours,
+    memory_of,
+    recall_at,
+    recalls,
+)
+from curate.select.points import sample_points
 
 NAN = float("nan")
 LEAST = {"flat": 1.0, "hnsw": 0.9, "ivf": 0.9, "ivf_pq": 0.25}
@@ -86,6 +95,29 @@ def test_tuning_reaches_the_recall_that_is_asked_for(points: Any) -> None:
     high = VectorIndex.build(points, kind="ivf", recall=0.99)
     assert low.effort < high.effort and low.recall is not None and high.recall is not None
     assert 0.5 <= low.recall < high.recall and high.recall >= 0.99
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_tuning_takes_the_least_effort_that_is_enough(points: Any, kind: Any) -> None:
+    index = VectorIndex.build(points, kind=kind, recall=0.9)
+    asked = sample_points(points, 200, 1)
+    wanted = exact_neighbours(points, asked, 11)[1][:, 1:]
+
+    def with_margin(effort: int) -> float:
+        index.effort = effort
+        shares = recalls(index.search(asked, 11)[1][:, 1:], wanted)
+        return float(shares.mean() - shares.std() / np.sqrt(len(shares)))
+
+    found, least = index.effort, 16 if kind == "hnsw" else 1
+    assert with_margin(found) >= 0.9
+    # 15/16 of it is not enough, whatever power of two lies in between
+    assert found == least or with_margin(max(least, found - max(1, found // 16))) < 0.9
+
+
+def test_recalls_are_counted_by_line() -> None:
+    found, wanted = np.array([[1, 2, -1], [3, -1, -1], [4, 5, 6]]), np.array([[2, 9], [-1, -1], [6, 4]])
+    assert recalls(found, wanted).tolist() == [0.5, 1.0, 1.0]
+    assert recall_at(found, wanted) == 0.75
 
 
 @pytest.mark.parametrize("kind", KINDS)
