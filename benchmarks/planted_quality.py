@@ -1,13 +1,14 @@
-"""Who finds planted bad instruction pairs? `python -m benchmarks.planted_quality [--quick] [--less N] [--only-less]`
+"""Who finds planted bad instruction pairs? `python -m benchmarks.planted_quality [--quick] [--less N [--layers L]] [--only-less]`
 
 Pairs of dolly_hhrlhf and gpteacher_roleplay, of which 30 % are corrupted: a third of these by the answer of another pair, a
 third by cutting the answer off within its first third, a third by random letters in the place of a fifth of its own. For each
 selector, or signal in the order that would choose by it: the AUC, which is the probability that a sound pair comes before
 a corrupted one (0.5: chance; below: the corrupted are preferred), by kind of corruption and over all. Selectors towards a target
-are aimed at other sound pairs; a rank stands for a score where a method has an order alone. LESS takes a gradient an example: it is asked about
-the first `--less` pairs (none by default), with its seconds for each. The corrupted pairs
-are few: a standard error is some 0.08 by kind and 0.05 over all, as the seeds of random_k show. Models: SmolLM2-135M,
-static vectors. The last line is the best AUC over all, divided by chance.
+are aimed at other sound pairs; a rank stands for a score where a method has an order alone. LESS takes two gradients an
+example: it is asked about `--less` of the pairs (none by default), with its seconds for each, with adapters in the last
+`--layers` of the model (all by default). The corrupted pairs are few: a standard error is some 0.08 by kind and 0.05 over
+all, as the seeds of random_k show. Models: SmolLM2-135M, static vectors. The last line is the best AUC over all, divided by
+chance.
 """
 
 from __future__ import annotations
@@ -118,17 +119,22 @@ def aimed(texts: pa.Array, target: Sequence[tuple[str, str]]) -> dict[str, Value
     return found
 
 
-def influence(pairs: Sequence[tuple[str, str]], target: Sequence[tuple[str, str]], count: int) -> Values:
+def influence(
+    pairs: Sequence[tuple[str, str]], target: Sequence[tuple[str, str]], count: int, layers: int | None
+) -> Values:
     """(n,) scores of LESS for the first `count` pairs, NaN for the others; prints how long a pair takes."""
     rows = documents(pairs[:count])
     task = [[turn._asdict() for turn in talk(pair)] for pair in target]
-    less = Less(epochs=2, warm_up=0.25, batch=8, rate=1e-4, window=384, device="cpu").aimed_at([task])
+    settings = {"epochs": 2, "warm_up": 0.25, "batch": 8, "rate": 1e-4, "window": 384, "device": "cpu"}
+    less = Less.model_validate({**settings, "last_layers": layers}).aimed_at([task])
     start = time.process_time()
     texts, messages = pa.array([row["text"] for row in rows]), pa.array([row["messages"] for row in rows], MESSAGES)
     scores = scored(less, texts, messages=messages)["score"].to_numpy()
     seconds = time.process_time() - start
-    print(f"less: {count} pairs, {len(target)} of a target, 2 epochs: {seconds:.0f} s, {seconds / count:.2f} s a pair")
-    return np.concatenate([scores, np.full(len(pairs) - count, np.nan)])
+    print(
+        f"less: {len(rows)} pairs, {len(target)} of a target, 2 epochs: {seconds:.0f} s, {seconds / len(rows):.2f} s a pair"
+    )
+    return np.concatenate([scores, np.full(len(pairs) - len(rows), np.nan)])
 
 
 def orders(pairs: Sequence[tuple[str, str]]) -> dict[str, Values]:
@@ -170,6 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     options = parser(__doc__)
     options.add_argument("--less", type=int, default=0, metavar="N", help="also LESS, on the first N pairs")
+    options.add_argument("--layers", type=int, metavar="L", help="adapters of LESS in the last L layers alone")
     options.add_argument("--only-less", action="store_true", help="nothing but LESS")
     chosen = options.parse_args(arguments)
     pin_to_one_core()
@@ -184,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         order = np.random.default_rng(1).permutation(len(pairs))
         pairs, kinds = [pairs[i] for i in order], kinds[order]
         found = {name: scores[order] for name, scores in found.items()}
-        found[f"less, {chosen.less} pairs, towards 10 sound ones"] = influence(pairs, target[::8], chosen.less)
+        found[f"less, {chosen.less} pairs, towards sound ones"] = influence(pairs, target, chosen.less, chosen.layers)
     print(f"{'order':42}" + "".join(f"{kind:>10}" for kind in (*KINDS, "all")))
     totals = {}
     for name, scores in found.items():

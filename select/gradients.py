@@ -22,8 +22,6 @@ Vector = npt.NDArray[np.float32]
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 # Share of the steps in which the rate rises; then it falls to 0.
 RISE = 0.03
-# Coordinates whose random signs are made at once: 128 MB at 8,192 dimensions.
-SIGNS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -64,41 +62,57 @@ def unit_rows(features: Vector) -> Vector:
 
 
 def project(vectors: Vector, dimensions: int, seed: int) -> Vector:
-    """(k, p) @ a (p, `dimensions`) matrix of random signs over the root of `dimensions`; as they are where that is no less.
+    """(k, p) -> (k, `dimensions`) whose products are those of the vectors on the mean; as they are where that is no less.
 
-    The signs are a function of place and seed and are made block by block, never held (Johnson & Lindenstrauss, Achlioptas 2003).
+    Each coordinate, its sign drawn at random, is added to one place, and as many to each: a count sketch (Charikar et al. 2002).
+    Its error is that of the authors' dense random signs, |x||y| / sqrt(dimensions), for p and not p x `dimensions` sums.
     """
-    if dimensions >= vectors.shape[1]:
+    size = vectors.shape[1]
+    if dimensions >= size:
         return vectors
+    generator = np.random.default_rng([seed, size])
+    order = generator.permutation(size)
+    signs = generator.integers(0, 2, size).astype(np.float32) * 2 - 1
     made = np.zeros((len(vectors), dimensions), np.float32)
-    for start in range(0, vectors.shape[1], SIGNS):
-        part = vectors[:, start : start + SIGNS]
-        made += part @ signs(start // SIGNS, part.shape[1], dimensions, seed)
-    return made / np.float32(np.sqrt(dimensions))
-
-
-def signs(block: int, rows: int, dimensions: int, seed: int) -> Vector:
-    """(rows, `dimensions`) of -1 and 1: the first rows of a block of `SIGNS`."""
-    generator = np.random.Generator(np.random.Philox(key=np.array([seed, block], np.uint64)))
-    width = -(-dimensions // 8)
-    bits = np.unpackbits(np.frombuffer(generator.bytes(rows * width), np.uint8).reshape(rows, width), axis=1)
-    made: Vector = bits[:, :dimensions].astype(np.float32) * 2 - 1
+    for start in range(0, size, dimensions):
+        own = order[start : start + dimensions]
+        made[:, : len(own)] += vectors[:, own] * signs[own]
     return made
 
 
 class Adapted:
     """A causal model with low-rank adapters, whose weights alone are trained and have gradients."""
 
-    def __init__(self, model: Any, *, rank: int, alpha: int, targets: list[str] | str, device: str, seed: int) -> None:
-        """Raises MissingAsset without peft, CurateError where the model has no layer of these names."""
+    def __init__(
+        self,
+        model: Any,
+        *,
+        rank: int,
+        alpha: int,
+        targets: list[str] | str,
+        device: str,
+        seed: int,
+        last_layers: int | None = None,
+    ) -> None:
+        """`last_layers`: how many of the last layers have adapters, all if None; gradients go no deeper than these.
+
+        Raises MissingAsset without peft, CurateError where the model has no layer of these names.
+        """
         try:
             import peft
             import torch
         except ImportError as error:
             raise MissingAsset("less", f"needs the package {error.name}", "pip install 'curate[train]'") from error
         torch.manual_seed(seed)
+        count = int(model.config.num_hidden_layers)
+        layers = None if last_layers is None else list(range(max(0, count - last_layers), count))
         config = peft.LoraConfig(
-            r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM"
+            r=rank,
+            lora_alpha=alpha,
+            lora_dropout=0.0,
+            target_modules=targets,
+            layers_to_transform=layers,
+            task_type="CAUSAL_LM",
         )
         try:
             self._model: Any = peft.get_peft_model(model, config)

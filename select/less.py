@@ -41,21 +41,22 @@ class Less(Selector):
     """Conversations by the influence of training on them on the loss of a target: the baseline that takes gradients.
 
     A random `warm_up` of the pool trains adapters for some epochs. For each epoch's end, an example of the pool is the step
-    that Adam would make for it, one of the target its gradient; both are projected on random signs and brought to length 1,
-    since short answers have large gradients. The score is the sum over epochs of rate x cosine, the mean over a task's
-    examples, the greatest over tasks: each entry of `target` is a task. In the paper the best 5 % often do better than all.
+    that Adam would make for it, one of the target its gradient; both are projected at random and brought to length 1, since
+    short answers have large gradients. The score is the sum over epochs of rate x cosine, the mean over a task's examples,
+    the greatest over tasks: each entry of `target` is a task. In the paper the best 5 % often do better than all.
 
-    One forward and backward pass an example and epoch: by far the heaviest selector, for pools of thousands on a CPU. A
-    document that is no conversation, or whose prompts leave nothing of the answers in the window, has no score. Adam's moments are
-    those of the warm-up; the loss is the mean over the answers' tokens.
+    One forward and backward pass an example and epoch: by far the heaviest selector, for pools of thousands on a CPU; with
+    `last_layers` less than one. A document that is no conversation, or whose prompts leave nothing of the answers in the
+    window, has no score. Adam's moments are those of the warm-up; the loss is the mean over the answers' tokens. The authors
+    project on dense random signs; a count sketch has the same error for 1/`dimensions` of the work.
     """
 
     kind: ClassVar[str] = "less"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Xia et al. 2024 (arXiv 2402.04333), code princeton-nlp/LESS"
     RULE_FIELDS: ClassVar[frozenset[str]] = Selector.RULE_FIELDS | {
-        "target", "model", "prompt", "window", "rank", "alpha", "adapted", "warm_up", "epochs", "batch", "rate", "dimensions",
-        "over", "device",
+        "target", "model", "prompt", "window", "rank", "alpha", "adapted", "last_layers", "warm_up", "epochs", "batch",
+        "rate", "dimensions", "over", "device",
     }  # fmt: skip
     FILE_FIELDS: ClassVar[frozenset[str]] = frozenset({"target"})
     PATH_FIELDS: ClassVar[frozenset[str]] = frozenset({"model"})
@@ -68,6 +69,9 @@ class Less(Selector):
     alpha: int = Field(32, gt=0, description="the adapters' update is scaled by alpha / rank")
     adapted: list[str] | Literal["all-linear"] = Field(
         ["q_proj", "k_proj", "v_proj", "o_proj"], description="names of the layers that have adapters"
+    )
+    last_layers: int | None = Field(
+        None, ge=1, description="how many of the last layers have adapters, all if absent: gradients go no deeper"
     )
     warm_up: float = Field(0.05, gt=0, le=1, description="the share of the pool that the adapters are trained on")
     epochs: int = Field(4, ge=1, description="of the warm-up; each is a point at which gradients are taken")
@@ -141,7 +145,13 @@ class Less(Selector):
                 f"the target {name} has no answer that could be learned", "a longer `window` may hold one"
             )
         adapted = Adapted(
-            model, rank=self.rank, alpha=self.alpha, targets=self.adapted, device=self.device, seed=self.seed
+            model,
+            rank=self.rank,
+            alpha=self.alpha,
+            targets=self.adapted,
+            device=self.device,
+            seed=self.seed,
+            last_layers=self.last_layers,
         )
         count = max(min(self.batch, len(read)), round(self.warm_up * len(read)))
         drawn = np.sort(np.random.default_rng([self.seed, 1]).permutation(len(read))[:count])
@@ -176,7 +186,8 @@ class Less(Selector):
         for snapshot, tasks, share in zip(state.snapshots, state.tasks, state.shares, strict=True):
             state.model.load(snapshot)
             steps = adam_direction(state.model.gradients(examples), snapshot)
-            total += share * (unit_rows(self._projected(steps)) @ tasks.T)
+            with one_thread():
+                total += share * (unit_rows(project(steps, self.dimensions, self.seed)) @ tasks.T)
         total[~np.isfinite(total)] = np.nan
         return np.asarray(total.max(axis=1) if self.over == "max" else total.mean(axis=1))
 
@@ -184,12 +195,10 @@ class Less(Selector):
         """(d,) the mean of the examples' gradients at length 1: its product with a vector is the mean of theirs."""
         total = np.zeros(min(self.dimensions, adapted.size), np.float64)
         for start in range(0, len(task), BLOCK):
-            total += unit_rows(self._projected(adapted.gradients(task[start : start + BLOCK]))).sum(axis=0)
+            total += unit_rows(project(adapted.gradients(task[start : start + BLOCK]), self.dimensions, self.seed)).sum(
+                axis=0
+            )
         return (total / len(task)).astype(np.float32)
-
-    def _projected(self, vectors: Vector) -> Vector:
-        with one_thread():
-            return project(vectors, self.dimensions, self.seed)
 
     def _examples(self, pool: Contributions) -> Iterator[Example | None]:
         for table in pool.tables():
