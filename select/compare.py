@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from curate.dedup.step import Contributions, signal_values
 from curate.documents import document_batch
 from curate.errors import ConfigError, CurateError, MissingAsset, Problem
-from curate.select.points import Points, check_width, unit_points
+from curate.select.points import Points, unit_points
 from curate.select.selector import Selector
 from curate.steps.step import Step
 
@@ -41,12 +41,17 @@ def one_thread() -> Iterator[None]:
 
 
 def vectors_of(pool: Contributions, signal: str, step: str) -> Iterator[tuple[Points, npt.NDArray[np.bool_]]]:
-    """For each unit its valid vectors (k, d) float32, of length 1, and which rows (n,) they are of."""
+    """For each unit its valid vectors (k, d) float32, of length 1, and which rows (n,) they are of.
+
+    Raises CurateError where the signal holds numbers, or vectors of different dimensions.
+    """
     width = None
     for values in pool.signals(signal):
         if values.ndim != 2:
             raise CurateError(step, f"`{signal}` holds numbers, not vectors", "name the vectors of a step `embed`")
-        check_width(values, width)
+        if width is not None and values.shape[1] != width:
+            what = f"`{signal}` holds vectors of {width} dimensions and of {values.shape[1]}"
+            raise CurateError(step, what, "embed all documents with the same settings")
         width = values.shape[1]
         yield unit_points(np.ascontiguousarray(values, np.float32))
 

@@ -72,7 +72,7 @@ def project(vectors: Vector, dimensions: int, seed: int) -> Vector:
         return vectors
     generator = np.random.default_rng([seed, size])
     order = generator.permutation(size)
-    signs = generator.integers(0, 2, size).astype(np.float32) * 2 - 1
+    signs = np.where(generator.integers(0, 2, size), np.float32(1), np.float32(-1))
     made = np.zeros((len(vectors), dimensions), np.float32)
     for start in range(0, size, dimensions):
         own = order[start : start + dimensions]

@@ -149,8 +149,10 @@ class Selector(GlobalStep):
 
     def hold_vectors(self, pool: Contributions) -> int:
         """How many documents the pool has. Raises CurateError where the vectors of all do not fit in `pool.memory`."""
+        from curate.select.compare import vectors_of
+
         count = sum(len(table) for table in pool.tables())
-        width = next((values.shape[-1] for values in pool.signals(self.vectors)), 0)
+        width = next((points.shape[1] for points, _ in vectors_of(pool, self.vectors, self.name)), 0)
         if count * width * 4 > pool.memory:
             what = f"{count:,} vectors of {width} dimensions do not fit in {pool.memory / 1e9:,.1f} GB"
             raise self.problem(what, "give more --memory, or let a cheaper selector choose first")

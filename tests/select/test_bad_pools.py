@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("faiss")
 pytest.importorskip("threadpoolctl")
 
+from curate.dedup.memory import resolve_here
+from curate.documents import document_batch, set_column
 from curate.errors import CurateError
 from curate.select.budget import Budget
 from curate.select.by_signal import Choose, LongestK, RandomK
@@ -24,9 +26,9 @@ from curate.select.knn_target import KnnTarget
 from curate.select.look import Look
 from curate.select.pool import scored
 from curate.select.selector import Selector
-from curate.select.semdedup import D4
+from curate.select.semdedup import D4, SemDedup
 
-Make = Callable[..., Selector]
+Make = Callable[..., Any]
 TARGET = np.eye(8, dtype=np.float32)[:3]
 WORDS = ("rivers run to the sea", "the sea is deep and cold", "a house on the hill", "cats sleep all day")
 
@@ -114,6 +116,32 @@ def test_a_target_of_one_document_of_other_dimensions_or_of_nothing(name: str) -
         run(TARGETED[name](np.ones((2, 5), np.float32)), points)
     with pytest.raises(CurateError, match="no text of the target has a vector"):
         run(TARGETED[name](np.full((2, 8), np.nan, np.float32)), points)
+
+
+READING: dict[str, Make] = {
+    **COMPARING,
+    **{name: ALL[name] for name in ("choose, diverse", "deita", "instruct_mining")},
+    "semdedup": plain(SemDedup),
+}
+
+
+@pytest.mark.parametrize("name", READING)
+@pytest.mark.parametrize(
+    ("vectors", "said"),
+    [
+        ([pool(6), pool(6, 5)], "`embed.vector` holds vectors of 8 dimensions and of 5"),
+        ([np.ones(6), np.ones(6)], "`embed.vector` holds numbers, not vectors"),
+    ],
+)
+def test_vectors_of_other_dimensions_or_none_are_an_error_of_the_step(name: str, vectors: Any, said: str) -> None:
+    step = READING[name]()
+    texts = [pa.array(WORDS[i % 4] for i in range(6))] * 2
+    signals = {"embed.vector": vectors, "x.quality": [np.ones(6)] * 2, "x.label": [np.arange(6) % 2 * 1.0] * 2}
+    batch = set_column(document_batch([{"row": i, "id": str(i)} for i in range(6)]), "text", texts[0])
+    tables = [pa.table({"row": batch["row"], **dict(step.collect(batch))})] * 2
+    with pytest.raises(CurateError, match=said) as error:
+        resolve_here(step, tables, lambda unit, rows: texts[unit].take(pa.array(rows)), signals)
+    assert str(error.value).startswith(f"{step.name}: ")
 
 
 @Every
