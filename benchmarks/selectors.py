@@ -1,10 +1,12 @@
-"""Seconds and memory of every selector at two sizes of the pool: `python -m benchmarks.selectors [--quick] [NAME ...]`
+"""Seconds and memory of every selector at two sizes of the pool: `python -m benchmarks.selectors [--quick] [--sizes S L] [NAME ...]`
 
 The pool is Debian documentation in pieces of 1,000 characters, 100,000 of them and the first 10,000 (384 dimensions, static
 vectors), the target 10,000 pieces of novels. Each selector runs in a process of its own: processor seconds of `collect`,
 `fit`, `score` and the order (vectors are there already, kernels are loaded), the greatest resident memory of the process, of
-which texts, vectors and libraries are the most, and how the time grows with the documents (10: linear). The last line is a full solution of GOT-D's transport at
-20,000 x 5,000 over ours (sample and sweeps), after the rank correlation of both.
+which texts, vectors and libraries are the most, and how the time grows with the documents (10: linear). LESS, which takes
+gradients, is measured where it is named, with `--sizes` that fit the model: each piece is the answer to its first line, the
+target 20 pieces of novels, two epochs of a warm-up of 5 %. The last line is a full solution of GOT-D's transport at 20,000 x
+5,000 over ours (sample and sweeps), after the rank correlation of both.
 """
 
 from __future__ import annotations
@@ -25,12 +27,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.common import ROOT, parser, pin_to_one_core, shared_file, stop
+from curate.conversation import MESSAGES, Message
 from curate.dedup.memory import dedup_texts
 from curate.select.by_signal import Choose, LongestK, RandomK
 from curate.select.diverse import Dpp, FacilityLocation, KCenter
 from curate.select.dsir import Dsir
 from curate.select.got_d import GotD
 from curate.select.knn_target import KnnTarget
+from curate.select.less import Less
 from curate.select.look import Look
 from curate.select.pool import scored
 from curate.select.selector import Selector
@@ -54,7 +58,9 @@ SELECTORS: dict[str, Callable[[Any, Any], Selector]] = {
     "dpp, 1,000 picks": lambda texts, points: Dpp(),
     "look": lambda texts, points: Look(label=LABEL),
 }
-NAMES = (*SELECTORS, "semdedup")
+# Models of LESS: 1 million weights at random (preset `1m`, of bytes), and one that knows English.
+INFLUENCE = {"less, 1m": "1m", "less, smollm2": None}
+NAMES = (*SELECTORS, "semdedup", *INFLUENCE)
 
 
 def texts_and_vectors(folder: Path, count: int) -> None:
@@ -78,7 +84,9 @@ def measure(name: str, folder: Path, count: int) -> dict[str, float]:
     points = np.load(folder / "pool.npy")[:count]
     rng = np.random.default_rng(1)
     signals = {VECTORS: points, QUALITY: rng.random(count), LABEL: rng.integers(0, 20, count).astype(float)}
-    _run(name, texts.slice(0, 500), target, folder, signals)  # kernels and libraries are loaded
+    _run(
+        name, texts.slice(0, 20 if name in INFLUENCE else 500), target, folder, signals
+    )  # kernels and libraries are loaded
     start, wall = time.process_time(), time.perf_counter()
     _run(name, texts, target, folder, signals)
     seconds, wall = time.process_time() - start, time.perf_counter() - wall
@@ -97,10 +105,43 @@ def peak_memory() -> float:
 
 def _run(name: str, texts: pa.Array, target: pa.Array, folder: Path, signals: dict[str, Any]) -> None:
     held = {key: values[: len(texts)] for key, values in signals.items()}
+    if name in INFLUENCE:
+        model = None if INFLUENCE[name] is None else str(_model_of_bytes(folder))
+        settings: dict[str, Any] = {"model": model, "epochs": 2, "window": 256, "last_layers": 5, "device": "cpu"}
+        less = Less(**settings).aimed_at([_conversations(target[:20]).to_pylist()])
+        scored(less, texts, messages=_conversations(texts))
+        return
     if name == "semdedup":
         dedup_texts(SemDedup(), [texts], signals={VECTORS: [held[VECTORS]]})
         return
     scored(SELECTORS[name](target, np.load(folder / "target.npy")), texts, held)
+
+
+def _conversations(texts: pa.Array) -> pa.Array:
+    """Each text as the answer to its first line."""
+    talks = [[Message("user", text.strip().split("\n")[0]), Message("assistant", text)] for text in texts.to_pylist()]
+    return pa.array([[turn._asdict() for turn in talk] for talk in talks], MESSAGES)
+
+
+def _model_of_bytes(folder: Path) -> Path:
+    """Where the preset `1m` is, from random weights, with a tokenizer of bytes."""
+    made = folder / "model"
+    if not made.exists():
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+        from transformers import PreTrainedTokenizerFast
+
+        from curate.train.models import make_model
+        from curate.train.settings import ModelSettings
+
+        letters = {letter: i + 1 for i, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+        backend = Tokenizer(models.BPE({"<s>": 0} | letters, []))
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        tokenizer: Any = PreTrainedTokenizerFast
+        tokenizer(tokenizer_object=backend, bos_token="<s>", eos_token="<s>").save_pretrained(made)
+        settings = ModelSettings(preset="1m")
+        make_model(settings, vocabulary=len(letters) + 1, context=512, eos=0, seed=0).save_pretrained(made)
+    return made
 
 
 def agreement(folder: Path) -> tuple[float, float, float]:
@@ -120,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each selector as it is measured."""
     options = parser(__doc__)
     options.add_argument("names", nargs="*", help="selectors to measure; all, and the agreement, if none is named")
+    options.add_argument("--sizes", nargs=2, type=int, help="documents of the two pools; 10,000 and 100,000")
     options.add_argument("--one", nargs=3, metavar=("NAME", "FOLDER", "COUNT"), help="measure here, print JSON")
     chosen = options.parse_args(arguments)
     pin_to_one_core()
@@ -128,12 +170,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if strange := set(chosen.names) - set(NAMES):
         raise stop(f"no selector is called {', '.join(strange)}; there are {', '.join(NAMES)}")
-    sizes = (2000, 10_000) if chosen.quick else (10_000, 100_000)
+    sizes = chosen.sizes or ((2000, 10_000) if chosen.quick else (10_000, 100_000))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         texts_and_vectors(folder, max(*sizes, 20_000))
         print(f"{'':<32}{sizes[0]:>10,}{'MB':>8}{sizes[1]:>12,}{'MB':>8}{'growth':>8}")
-        for name in chosen.names or NAMES:
+        for name in chosen.names or [name for name in NAMES if name not in INFLUENCE]:
             small, large = (_apart(name, folder, count) for count in sizes)
             figures = f"{small['seconds']:>8.1f} s{small['mb']:>8.0f}{large['seconds']:>10.1f} s{large['mb']:>8.0f}"
             print(f"{name:<32}{figures}{large['seconds'] / small['seconds']:>8.1f}", flush=True)
