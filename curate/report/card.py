@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from curate.report.facts import deduplication
 from curate.report.markup import counted, share, size
 from curate.report.meanings import Meaning, meanings
 from curate.steps.bounds import brief
@@ -175,12 +176,12 @@ def _fields(manifest: Mapping[str, Any], known: Mapping[str, Meaning]) -> str:
 
 
 def _duplicates(manifest: Mapping[str, Any]) -> str:
-    deduplication = {name for stage in manifest["stages"] if stage["kind"] == "global" for name in stage["steps"]}
+    looked = set(deduplication(manifest))
     lines = [
         f"- `{step['name']}`: {step['dropped']:,} of {step['in']:,} documents dropped; the ledger's `evidence` names "
         "the kept document and the similarity of each"
         for step in manifest["steps"]
-        if step["name"] in deduplication
+        if step["name"] in looked
     ]
     return "## Duplicates\n\n" + ("\n".join(lines) or "Duplicates were not looked for.")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from curate.dedup.step import GlobalStep
 from curate.report.query import CHANCE, Records
 from curate.report.texts import Where, texts
 from curate.verdicts import names_in
@@ -45,7 +46,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A kept document and what was dropped as its duplicate; similarities are exact Jaccard (1 for the same text)."""
+    """A kept document and what was dropped as its duplicate; similarities are exact: Jaccard, cosine, 1 for the same text."""
 
     kept: Example
     size: int
@@ -134,9 +135,19 @@ def _example(
     return Example(place["id"], place["path"], place["offset"], place["url"], signals, short)
 
 
+def deduplication(manifest: Mapping[str, Any]) -> list[str]:
+    """The steps that drop documents for others that are kept, in order of the pipeline: of the global ones not selectors."""
+    from curate.steps import step_class
+
+    listed = [next(iter(entry.items())) for entry in manifest["pipeline"]["steps"]]
+    kinds = {(settings or {}).get("as") or kind: kind for kind, settings in listed}
+    steps = [step for stage in manifest["stages"] if stage["kind"] == "global" for step in stage["steps"]]
+    return [step for step in steps if cast(type[GlobalStep], step_class(kinds[step])).FINDINGS is None]
+
+
 def duplicates(records: Records | None, manifest: Mapping[str, Any], store: Path) -> list[Duplicates]:
     """One entry for each step of deduplication, in order of the pipeline."""
-    steps = [step for stage in manifest["stages"] if stage["kind"] == "global" for step in stage["steps"]]
+    steps = deduplication(manifest)
     if records is None:
         return [Duplicates(step, 0, 0, ()) for step in steps]
     return [_duplicates(records, step, manifest, store) for step in steps]

@@ -87,7 +87,7 @@ def duplicates(found: Sequence[Duplicates]) -> str:
     for each in found:
         figures = f"{counted(each.dropped, 'document')} dropped for {counted(each.clusters, 'kept document')}."
         parts.append(f"<h3>{text(each.step)}</h3><p>{figures}</p>" + "".join(map(_cluster, each.largest)))
-    words = "Each dropped document was compared with the kept one that stands for it; similarity is exact Jaccard."
+    words = "Each dropped document was compared with the kept one that stands for it. Similarity is exact: Jaccard, or cosine of vectors."
     return section("duplicates", "Duplicates", note(words), *parts)
 
 

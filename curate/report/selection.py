@@ -193,7 +193,7 @@ def _neighbours(choice: Choice, manifest: Mapping[str, Any], store: Path, chosen
         inside = _excerpt("target", aim, "")
         for i in row:
             inside += _excerpt(f"cosine {cosines[i]:.3f}", found.get(chosen.places[i], ""), "kept")
-        shown.append(folded(aim[:80].replace("\n", " "), inside))
+        shown.append(folded(_short(" ".join(aim.split()), 80), inside))
     some = "" if len(chosen.places) == choice.chosen.documents else " taken by chance"
     words = f"Texts of the target, and the nearest of {counted(len(chosen.places), 'chosen document')}{some}."
     return "<h4>Nearest to the target</h4>" + note(words) + "".join(shown)
@@ -214,8 +214,12 @@ def _target(choice: Choice) -> list[str]:
 
 
 def _excerpt(name: str, words: str, css: str) -> str:
-    short = words if len(words) <= EXCERPT else words[:EXCERPT] + " …"
-    return f'<div class="example {css}"><p><b>{text(name)}</b></p><pre dir="auto">{text(short)}</pre></div>\n'
+    short = text(_short(words, EXCERPT))
+    return f'<div class="example {css}"><p><b>{text(name)}</b></p><pre dir="auto">{short}</pre></div>\n'
+
+
+def _short(words: str, most: int) -> str:
+    return words if len(words) <= most else words[:most] + " …"
 
 
 def _groups(one: str, groups: Sequence[Group]) -> str:

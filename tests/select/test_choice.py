@@ -150,6 +150,8 @@ def test_a_selection_without_vectors_and_of_nothing(tmp_path: Path) -> None:
     assert page.count('<circle class="chosen"') == 5, "static vectors of the texts make the map where no step embeds"
     with records(version, manifest(tmp_path / "out")) as ledger:
         longest, nothing = choices(ledger, manifest(tmp_path / "out"))
+    card = (version / "README.md").read_text()
+    assert 'id="duplicates"' not in page and "Duplicates were not looked for." in card, "a selector is no deduplication"
     assert longest.leaks is None and longest.baselines[0].both == 5
     assert nothing.chosen.documents == nothing.chosen.tokens == 0
     write_report(version, manifest(tmp_path / "out"), tmp_path / "gone")
