@@ -4,8 +4,8 @@ The pool is Debian documentation in pieces of 1,000 characters, 100,000 of them 
 vectors), the target 10,000 pieces of novels. Each selector runs in a process of its own: processor seconds of `collect`,
 `fit`, `score` and the order (vectors are there already, kernels are loaded), the greatest resident memory of the process, of
 which texts, vectors and libraries are the most, and how the time grows with the documents (10: linear). LESS, which takes
-gradients, is measured where it is named, with `--sizes` that fit the model: each piece is the answer to its first line, the
-target 20 pieces of novels, two epochs of a warm-up of 5 %. The last line is a full solution of GOT-D's transport at 20,000 x
+gradients, is measured where it is named, with `--sizes` that fit the model: the target 20 pieces of novels, two epochs of a
+warm-up of 5 %, adapters in the last 5 layers. The last line is a full solution of GOT-D's transport at 20,000 x
 5,000 over ours (sample and sweeps), after the rank correlation of both.
 """
 
@@ -30,9 +30,11 @@ from benchmarks.common import ROOT, parser, pin_to_one_core, shared_file, stop
 from curate.conversation import MESSAGES, Message
 from curate.dedup.memory import dedup_texts
 from curate.select.by_signal import Choose, LongestK, RandomK
+from curate.select.deita import Deita
 from curate.select.diverse import Dpp, FacilityLocation, KCenter
 from curate.select.dsir import Dsir
 from curate.select.got_d import GotD
+from curate.select.instruct_mining import InstructMining
 from curate.select.knn_target import KnnTarget
 from curate.select.less import Less
 from curate.select.look import Look
@@ -57,10 +59,14 @@ SELECTORS: dict[str, Callable[[Any, Any], Selector]] = {
     "facility_location, 1,000 picks": lambda texts, points: FacilityLocation(),
     "dpp, 1,000 picks": lambda texts, points: Dpp(),
     "look": lambda texts, points: Look(label=LABEL),
+    "instruct_mining": lambda texts, points: InstructMining(),
+    "deita": lambda texts, points: Deita(complexity=QUALITY, quality=QUALITY),
 }
 # Models of LESS: 1 million weights at random (preset `1m`, of bytes), and one that knows English.
 INFLUENCE = {"less, 1m": "1m", "less, smollm2": None}
 NAMES = (*SELECTORS, "semdedup", *INFLUENCE)
+# Those that read conversations: each piece is the answer to its first line.
+TALKING = ("instruct_mining", *INFLUENCE)
 
 
 def texts_and_vectors(folder: Path, count: int) -> None:
@@ -84,11 +90,12 @@ def measure(name: str, folder: Path, count: int) -> dict[str, float]:
     points = np.load(folder / "pool.npy")[:count]
     rng = np.random.default_rng(1)
     signals = {VECTORS: points, QUALITY: rng.random(count), LABEL: rng.integers(0, 20, count).astype(float)}
-    _run(
-        name, texts.slice(0, 20 if name in INFLUENCE else 500), target, folder, signals
-    )  # kernels and libraries are loaded
+    talks = _conversations(texts) if name in TALKING else None
+    few = 20 if name in INFLUENCE else 500
+    # kernels and libraries are loaded
+    _run(name, texts[:few], None if talks is None else talks[:few], target, folder, signals)
     start, wall = time.process_time(), time.perf_counter()
-    _run(name, texts, target, folder, signals)
+    _run(name, texts, talks, target, folder, signals)
     seconds, wall = time.process_time() - start, time.perf_counter() - wall
     return {
         "seconds": seconds,
@@ -103,18 +110,20 @@ def peak_memory() -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
-def _run(name: str, texts: pa.Array, target: pa.Array, folder: Path, signals: dict[str, Any]) -> None:
+def _run(
+    name: str, texts: pa.Array, talks: pa.Array | None, target: pa.Array, folder: Path, signals: dict[str, Any]
+) -> None:
     held = {key: values[: len(texts)] for key, values in signals.items()}
-    if name in INFLUENCE:
-        model = None if INFLUENCE[name] is None else str(_model_of_bytes(folder))
-        settings: dict[str, Any] = {"model": model, "epochs": 2, "window": 256, "last_layers": 5, "device": "cpu"}
-        less = Less(**settings).aimed_at([_conversations(target[:20]).to_pylist()])
-        scored(less, texts, messages=_conversations(texts))
-        return
     if name == "semdedup":
         dedup_texts(SemDedup(), [texts], signals={VECTORS: [held[VECTORS]]})
         return
-    scored(SELECTORS[name](target, np.load(folder / "target.npy")), texts, held)
+    if name in INFLUENCE:
+        model = None if INFLUENCE[name] is None else str(_model_of_bytes(folder))
+        settings: dict[str, Any] = {"model": model, "epochs": 2, "window": 256, "last_layers": 5, "device": "cpu"}
+        selector: Selector = Less(**settings).aimed_at([_conversations(target[:20]).to_pylist()])
+    else:
+        selector = SELECTORS[name](target, np.load(folder / "target.npy"))
+    scored(selector, texts, held, messages=talks)
 
 
 def _conversations(texts: pa.Array) -> pa.Array:

@@ -17,6 +17,7 @@ from curate.report.texts import Where, texts
 from curate.report.vectors import vectors
 from curate.select.choice import Baseline, Choice, Group, Total, choices
 from curate.select.projection import plane
+from curate.select.selector import Selector
 
 # A cosine from which two documents of the choice are told as near-duplicates.
 NEAR = 0.95
@@ -72,8 +73,9 @@ def _headline(choice: Choice) -> str:
         f'<div class="tile {css}"><b>{text(n)}</b><span>{text(words)}</span></div>' for css, n, words in tiles
     )
     own = {key: value for key, value in choice.settings.items() if key not in ("budget", "as", "rules")}
+    own.setdefault("seed", Selector.model_fields["seed"].default)
     listed = ", ".join(f"{key}: {value}" for key, value in own.items())
-    told = f"<p>{code(choice.budget)} · {code(choice.kind + (f' {{{listed}}}' if listed else ''))}</p>"
+    told = f"<p>{code(choice.budget)} · {code(f'{choice.kind} {{{listed}}}')}</p>"
     return f'{told}<div class="tiles">{shown}</div>\n'
 
 

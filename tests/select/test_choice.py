@@ -121,7 +121,7 @@ def test_the_section_shows_all_of_it(out: Path) -> None:
     for words in (
         "2 documents of the choice hold examples of test sets", "longest_k", "random_k, seed 2", "By language",
         "Nearest to the target", "the winter and the house", "Other budgets", "Duplicates inside the choice",
-        "principal components",
+        "principal components", "choose {by: quality.unique_word_frac, seed: 0}",
     ):  # fmt: skip
         assert words in shown, words
     told = re.search(
