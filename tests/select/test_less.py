@@ -19,6 +19,7 @@ from tiny_llama import saved_llama
 
 from curate.conversation import MESSAGES, Message, render
 from curate.errors import ConfigError, CurateError
+from curate.select import less as less_module
 from curate.select.gradients import Adapted, Example, Snapshot, adam_direction, project, unit_rows
 from curate.select.less import Less
 from curate.select.pool import scored
@@ -180,6 +181,12 @@ def test_a_planted_kind_is_found(tiny: Path, tmp_path: Path) -> None:
         found = scores(less(tmp_path, dimensions=512).aimed_at([made(kind, 4, 9)]), talks)
         others = np.delete(found, np.arange(24)[mine])
         assert (found[mine][:, None] > others[None]).mean() > 0.95
+
+
+def test_no_other_selector_takes_gradients() -> None:
+    code = {file.name: file.read_text() for file in Path(less_module.__file__).parent.rglob("*.py")}
+    assert [name for name, text in code.items() if "backward(" in text or "autograd" in text] == ["gradients.py"]
+    assert [name for name, text in code.items() if "select.gradients" in text] == ["less.py"]
 
 
 def test_bad_input_is_told(tiny: Path) -> None:
