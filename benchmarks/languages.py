@@ -23,17 +23,18 @@ import pyarrow as pa
 from benchmarks.common import parser, shared_file
 from curate.documents import document_batch
 from curate.kernels.segments import segmented
-from curate.kernels.words import split, words_of
+from curate.kernels.words import split
 from curate.steps import step_class
 from curate.steps.by_language import canonical, fineweb2
 from curate.steps.language import identify, language_names
 from curate.text import Bytes, Offsets, buffers
+from pipelines.language_words import help_pages
+from pipelines.language_words import joined as documents_of
 
 SETS = ("udhr_articles_0_20", "xquad_contexts", "gnome_help_a", "libreoffice_help_hi_a", "pud_news_sentences",
         "ud_indic_sentences")  # fmt: skip
 PROSE = SETS[:3]
-UDHR = SETS[0]
-LEAST_WORDS, LEAST_LINES = 300, 6
+UDHR, _, HELP = PROSE
 LENGTH = ("word_count", "char_count", "line_count", "words_per_line", "sentence_count")
 # what judges a language without its own rules
 ENGLISH = {"repetition": "gopher", "quality": ["gopher", "fineweb"]}
@@ -60,7 +61,7 @@ def read(name: str) -> list[Text]:
         parts: dict[tuple[str, str], list[str]] = defaultdict(list)
         for row in rows:
             if row.get("lang") and row["article"] % 2:
-                parts[canonical(row["lang"]), f"{row['lang']} {row['language']}"].append(row["text"])
+                parts[canonical(row["lang"]), row["id"].rpartition("-")[0]].append(row["text"])
         found = [Text(lang, "\n".join(articles)) for (lang, _), articles in parts.items()]
     else:
         found = [Text(canonical(row["lang"]), row["text"].lstrip("\ufeff")) for row in rows]
@@ -80,17 +81,21 @@ def joined(texts: Iterable[Text]) -> Iterator[Text]:
     """The texts of each language joined, a line each, to documents that are long enough; the rest is left out."""
     by_language: dict[str, list[str]] = defaultdict(list)
     for text in texts:
-        by_language[text.lang].append(text.text.strip())
+        by_language[text.lang].append(text.text)
     for lang, parts in by_language.items():
-        counts = np.diff(words_of(pa.array(parts, pa.string())).first)
-        lines: list[str] = []
-        words = 0
-        for part, count in zip(parts, counts.tolist(), strict=True):
-            lines += [line for line in part.split("\n") if line.strip()]
-            words += count
-            if words >= LEAST_WORDS and len(lines) >= LEAST_LINES:
-                yield Text(lang, "\n".join(lines))
-                lines, words = [], 0
+        yield from (Text(lang, document) for document in documents_of(parts))
+
+
+def clean_prose(sets: Mapping[str, Sequence[Text]]) -> list[Text]:
+    """Documents of the three sets of prose: UDHR's translations as they are, the others joined."""
+    prose = [text for name in PROSE for text in (sets[name] if name == UDHR else joined(sets[name]))]
+    return [text for text in prose if text.lang in fineweb2()]
+
+
+def held_out(sets: Mapping[str, Sequence[Text]]) -> dict[str, Sequence[Text]]:
+    """The sets of prose without the help pages of even number, which gave bounds on lines to some languages."""
+    pages = help_pages(shared_file(f"multilingual/{HELP}.jsonl.gz"), 1)
+    return {**sets, HELP: [Text(lang, text) for lang, texts in pages.items() for text in texts]}
 
 
 def foreign(texts: Sequence[Text]) -> list[bool]:
@@ -172,8 +177,7 @@ def main() -> None:
         print(f"{name:22} {len(found):4} {n:6,} {right / n:7.1%}  {len(weak)} languages below 90 %: {shown}")
         if len(found) <= 30:
             print("   " + " ".join(f"{lang}:{right / n:.1%}" for lang, (n, right) in sorted(found.items())))
-    prose = [text for name in PROSE for text in (sets[name] if name == UDHR else joined(sets[name]))]
-    prose = [text for text in prose if text.lang in fineweb2()]
+    prose = clean_prose(sets)
     other = foreign(prose)
     apart = Counter(text.lang for text, is_foreign in zip(prose, other, strict=True) if is_foreign)
     prose = [text for text, is_foreign in zip(prose, other, strict=True) if not is_foreign]
@@ -192,6 +196,16 @@ def main() -> None:
     (n, dropped, length), (_, by_english, _) = total(own), total(english)
     print(f"all: {n:,} documents in {len(own)} languages, fineweb2 drops {dropped / n:.2%} (length {length / n:.2%}), "
           f"above 10 % in {len(above)} languages: {' '.join(sorted(above))}; English rules drop {by_english / n:.2%}")  # fmt: skip
+    unseen = clean_prose(held_out(sets))
+    unseen = [text for text, is_foreign in zip(unseen, foreign(unseen), strict=True) if not is_foreign]
+    rest = by_language(unseen, OWN)
+    poor = [
+        f"{lang} {kept.dropped} of {kept.documents}"
+        for lang, kept in sorted(rest.items())
+        if 10 * kept.dropped > kept.documents
+    ]
+    (n, dropped, _) = total(rest)
+    print(f"with the help pages of odd number alone: {n:,} documents, {dropped / n:.2%}; above 10 %: {', '.join(poor)}")
     print("\nsetu: language, documents, dropped, by length and lines; rules")
     for lang, kept in sorted(by_language([text for text in prose if text.lang in INDIC], {"setu": "setu"}).items()):
         rules = ", ".join(f"{rule} {n}" for rule, n in kept.rules.most_common(4))

@@ -33,6 +33,12 @@ def test_no_language_loses_more_than_a_tenth_of_clean_prose(shared_data: Path, p
     assert by_english > 0.9 * documents
 
 
+def test_small_languages_with_other_marks_between_words_lose_none(shared_data: Path) -> None:
+    texts = [text for text in read(UDHR) if text.lang in ("am", "bo", "chr", "km", "lo", "ml", "my")]
+    assert len(texts) == 9 and not any(foreign(texts))
+    assert {lang: kept.rules for lang, kept in by_language(texts, OWN).items() if kept.dropped or kept.length} == {}
+
+
 def test_setu_keeps_clean_prose_in_indic_languages(shared_data: Path, prose: list[Text]) -> None:
     kept = by_language([text for text in prose if text.lang in ("hi", "mr", "ta")], {"setu": "setu"})
     assert len(kept) == 3 and all(each.dropped + each.length <= 0.1 * each.documents for each in kept.values())

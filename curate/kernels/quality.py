@@ -70,8 +70,9 @@ def quality_signals(
 ) -> Signals:
     """The signals of n texts, n x `COLUMNS` float64.
 
-    `stop_words` (language -> words) are lower-case and match words as they stand; `languages` names that of each text,
-    `` if it is absent. A line is short if it has at most `short_line_length` characters.
+    `stop_words` (language -> words) are lower-case. Those of `` are for every text if `languages` is absent, and match words
+    as they stand; else `languages` names that of each text, whose words match in either case: Cherokee is mostly written in
+    what Unicode has as capitals. A line is short if it has at most `short_line_length` characters.
     """
     texts = len(offsets) - 1
     signals = np.zeros((texts, len(COLUMNS)))
@@ -109,7 +110,8 @@ def _stop_table(
 @functools.lru_cache(8)
 def _salted(lists: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[Hashes, dict[str, int]]:
     """(the table of stop words, language -> salt; 0 for the list of all languages)."""
-    salt = {code: word_hash(code.encode()) if code else 0 for code, _ in lists}
+    # no word has a space: with the code alone, `es` in German would be the Spanish word `de`
+    salt = {code: word_hash(f" {code}".encode()) if code else 0 for code, _ in lists}
     return hash_set(word_hash(word.encode()) ^ salt[code] for code, words in lists for word in words), salt
 
 
@@ -341,21 +343,24 @@ def _words(
             lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
             any_of, all_of, length = _word_classes(data, lo, hi, classes)
             value = _folded_hash(data, lo, hi, any_of, length, lower, folded)
+            fresh = True
             alpha += often if any_of & ALPHA else 0
             caps += often if any_of & UPPER and not any_of & LOWER else 0
             if not all_of & SYMBOL:
                 words += often
                 letters += often * length
                 slot = find_slot(keys, shift, value)
-                if keys[slot] == _0:
+                fresh = keys[slot] == _0
+                if fresh:
                     keys[slot] = value
                     ids[slot] = groups
                     count[groups] = 0
                     groups += 1
                 count[ids[slot]] += np.uint32(often)
-            if not any_of & UPPER and is_in(stop_words, value ^ salts[text]):
+            own = salts[text] != _0
+            if (own or not any_of & UPPER) and is_in(stop_words, value ^ salts[text]):
                 total += often
-                distinct += 1
+                distinct += fresh or not own
         row = signals[text, _WORDS_AT:]
         row[0] = tokens
         row[1] = words

@@ -1,9 +1,10 @@
 """Words of scripts that are written without spaces: Chinese, Japanese, Thai, Lao, Khmer, Burmese, by ICU's dictionaries.
 
 The splitter (`words`) leaves a whole clause of such a script as one word. Those words, and no others, are cut again where
-ICU's word boundaries (Unicode Standard Annex 29, with dictionaries) are; so is a word with a danda or an Arabic or Urdu
-mark inside, as where no space was typed behind a sentence. The splitter says which texts have such characters. Kernels
-that find words as they read bytes are told where ICU sees their edges (`word_edges`), for one look at all bytes.
+ICU's word boundaries (Unicode Standard Annex 29, with dictionaries) are; so is a word with a danda, an Arabic, Urdu,
+Armenian, Tibetan or Ethiopic mark inside, as where no space was typed behind a sentence. The splitter says which texts have
+such characters. Kernels that find words as they read bytes are told where ICU sees their edges (`word_edges`), for one look
+at all bytes.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ SPELLED_RANGES = "E01-E5B E81-EDF 1000-109F 1780-17DD 1950-19FF 1A20-1AAD A9E0-A
 UNSPACED_RANGES = f"""{SPELLED_RANGES}
 3005-3007 3021-3029 3031-3035 3041-30FF 31F0-31FF 3400-4DBF 4E00-9FFF F900-FAFF FF66-FF9F 1AFF0-1B16F 20000-323AF
 """
-# Sentence marks behind which a space may be missing: Arabic, Urdu, danda and double danda, ideographic full stop, ! and ?.
-# Behind the first kind only what is beyond ASCII begins a word: `1۔2` stays whole.
-NARROW_RANGES = "61F 6D4 964-965"
+# Marks behind which a space may be missing: Armenian, Arabic, Urdu, danda and double danda, shad, Ethiopic; ideographic full
+# stop, ! and ?. Behind the first kind only what is beyond ASCII begins a word: `1۔2` stays whole.
+NARROW_RANGES = "589 61F 6D4 964-965 F0D-F12 F14 1362-1368"
 WIDE_RANGES = "3002 FF01 FF1F"
+# What parts words, or syllables, as a space does, and is no white space: tsheg, the Ethiopic word space, the space of no width
+# (which Khmer, Lao and Burmese are typed with), word dividers of ancient scripts.
+DIVIDER_RANGES = "F0B-F0C 1361 200B 10100-10101 1039F 103D0 1091F"
 # Bits of `unspaced_kinds`.
-UNSPACED, SPELLED, _NARROW, _WIDE = 1, 2, 4, 8
+UNSPACED, SPELLED, _NARROW, _WIDE, DIVIDER = 1, 2, 4, 8, 16
 # Bits of `word_edges`.
 BEGIN, END = 1, 2
 _1 = np.uint64(1)
@@ -42,9 +46,10 @@ _CHUNK = 1 << 18
 
 @functools.cache
 def unspaced_kinds() -> npt.NDArray[np.uint8]:
-    """What each code point is: of an unspaced script, of one that is an alphabet, a mark, or none (0); read-only."""
+    """What each code point is: of an unspaced script, of one that is an alphabet, a mark, a divider, none (0); read-only."""
     kinds = np.zeros(CODE_POINTS, np.uint8)
-    bits = ((UNSPACED_RANGES, UNSPACED), (SPELLED_RANGES, SPELLED), (NARROW_RANGES, _NARROW), (WIDE_RANGES, _WIDE))
+    bits = ((UNSPACED_RANGES, UNSPACED), (SPELLED_RANGES, SPELLED), (NARROW_RANGES, _NARROW), (WIDE_RANGES, _WIDE),
+            (DIVIDER_RANGES, DIVIDER))  # fmt: skip
     for ranges, kind in bits:
         for part in ranges.split():
             low, _, high = part.partition("-")

@@ -35,7 +35,9 @@ LETTER = 1 << 6  # a letter or a combining mark: what words of any script are ma
 BREAK = 1 << 7  # ends a line for str.splitlines
 TERMINAL = 1 << 8  # ends a sentence: TERMINAL_RANGES
 SYMBOL = 1 << 9  # a word of these alone is no word: SYMBOL_RANGES and the terminal ones
-EDGE = 1 << 10  # split off the edges of a word one by one: EDGE_RANGES, quotes, pictographs
+EDGE = (
+    1 << 10
+)  # split off the edges of a word one by one: EDGE_RANGES, what ends sentences beyond ASCII, quotes, pictographs
 QUOTE = 1 << 11  # QUOTE_RANGES
 PICTOGRAPH = 1 << 12  # general category So
 CURRENCY = 1 << 13  # general category Sc
@@ -57,10 +59,12 @@ SYMBOL_RANGES = """
 0-8 B-1F 21-2F 3A-40 5B-60 7B-9F AB B4 BB 2013-2014 2019 201C-201E 2026 2236 2501 25BA 3001-3002 3008-300D 3010-3011
 FF01 FF05 FF08-FF09 FF0C FF0E FF11 FF1A-FF1B FF1F FF5E
 """
-# Punctuation and quotes that spaCy 3.8 splits from the edges of words (lang/char_classes.py, MIT).
+# Punctuation and quotes that spaCy 3.8 splits from the edges of words (lang/char_classes.py, MIT); in the last line those of
+# scripts that it has no marks of: Armenian, Hebrew, Syriac, N'Ko, Tibetan, Ethiopic, Mongolian, Lisu, Vai, Bamum.
 EDGE_RANGES = """
 21 23 26 28-2A 2C 3A-3C 3E-3F 5B 5D 5F 7B 7D A1 B7 BF 60C 61B 61F 66A 6D4 964 2026 3001-3002 FF01 FF0C FF1A-FF1B FF1F
 FF5E
+55D 5C3 703-70A 7F8 F0D-F12 F14 1362-1368 1802 1804-1805 1808 A4FE A60D A6F4-A6F6
 """
 QUOTE_RANGES = "22 27 2C 60 AB B4 BB 2018-201A 201C-201E 2329-232A 27E6-27E7 3008-3011 3014-3015 FF08-FF09"
 BREAK_RANGES = "A-D 1C-1E 85 2028-2029"
@@ -126,6 +130,8 @@ def _make() -> npt.NDArray[np.uint64]:
     classes[_members(QUOTE_RANGES)] |= np.uint64(QUOTE)
     classes[_members(BREAK_RANGES)] |= np.uint64(BREAK)
     classes[_members(EDGE_RANGES)] |= np.uint64(EDGE)
+    # a full stop may be part of what it ends, an abbreviation
+    classes[0x80:][(classes[0x80:] & np.uint64(TERMINAL)) > 0] |= np.uint64(EDGE)
     classes[(classes & np.uint64(QUOTE | PICTOGRAPH)) > 0] |= np.uint64(EDGE)
     word = np.zeros(CODE_POINTS, np.uint64)
     word[:LAST][alnum] = 1

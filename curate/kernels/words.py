@@ -1,7 +1,7 @@
 """The one word splitter: words as offsets, which every kernel that counts words takes as arguments.
 
 Words are cut as spaCy's English tokenizer cuts them, for the filters of Gopher and FineWeb as datatrove runs them were
-tuned on its words: split at white space, then punctuation, quotes and pictographs come off the edges one by one, then
+tuned on its words: split at white space (and what divides words in its place, as tsheg does), then punctuation, quotes and pictographs come off the edges one by one, then
 contractions ("do" "n't"), then hyphens, slashes and full stops between letters. Addresses and abbreviations stay
 whole. The rules use classes of code points, not lists of letters, so they hold for any script.
 """
@@ -18,7 +18,7 @@ from curate.kernels import inlined, loop
 from curate.kernels.affixes import APOSTROPHE, Classes, infix_length, is_address, prefix_length, suffix_length
 from curate.kernels.ascii import BLANK, CAPITAL, FIGURE, JOINT, MARK, SMALL, STOP, WIDE, Kinds, kinds, word_end
 from curate.kernels.groups import Alike, Counts, Hashes, alike
-from curate.kernels.segments import segmented, unspaced_kinds
+from curate.kernels.segments import DIVIDER, segmented, unspaced_kinds
 from curate.kernels.specials import find_special, specials
 from curate.kernels.unicode import LETTER, SPACE, decode, tables
 from curate.text import Bytes, Offsets, buffers
@@ -184,6 +184,8 @@ def _chunk_end(data: Bytes, i: int, end: int, classes: Classes, kind: Kinds, scr
             if classes[code] & SPACE:
                 return i, after, seen
             if script[code]:
+                if script[code] & DIVIDER:
+                    return i, after, seen
                 seen |= UNSPACED
         # a byte without a kind is a mark of its own
         seen |= found if found else OTHER

@@ -49,7 +49,7 @@ class Quality(ByLanguage):
     """
 
     kind: ClassVar[str] = "quality"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     source: ClassVar[str] = (
         "Gopher (arXiv 2112.11446), C4 (Raffel et al. 2020), FineWeb (arXiv 2406.17557), DCLM (arXiv 2406.11794), "
         "RedPajama-V2 (arXiv 2411.12372), FineWeb-2 (arXiv 2506.20920) and its released configurations; counted as datatrove 0.10 does"
@@ -78,8 +78,8 @@ class Quality(ByLanguage):
         "mean_word_length": Signal(_FRACTION, "characters in words / words, those of symbols alone left out"),
         "alpha_word_frac": Signal(_FRACTION, "words with a letter / words and punctuation marks"),
         "caps_word_frac": Signal(_FRACTION, "words in capitals / words and punctuation marks"),
-        "stop_word_count": Signal(_COUNT, "how many of `stop_words` occur"),
-        "stop_word_total": Signal(_COUNT, "how often words of `stop_words` occur"),
+        "stop_word_count": Signal(_COUNT, "how many of `stop_words` occur; those by language in either case"),
+        "stop_word_total": Signal(_COUNT, "how often words of `stop_words` occur; those by language in either case"),
         "unique_word_frac": Signal(_FRACTION, "different words (lower-cased, without symbols) / words"),
         "unigram_entropy": Signal(_FRACTION, "entropy of these words, in nats"),
         "hash_ratio": Signal(_FRACTION, "# signs / words and punctuation marks"),
@@ -156,14 +156,14 @@ class Quality(ByLanguage):
         if isinstance(words, list):
             return {"": words}
         lists = {canonical(code): own for code, own in words.items()}
-        return {"": lists.get(self.language, [])} if self.language else lists
+        return {self.language: lists.get(self.language, [])} if self.language else lists
 
     def assets(self) -> dict[str, str]:
         """The version of ICU, by which words of scripts without spaces are found; the hash of the file of stop words."""
         words = self._stop_words()
         if not isinstance(words, str) or words == _OF_FINEWEB2:
             return word_assets()
-        if self.language and not self.stop_lists()[""]:
+        if self.language and not self.stop_lists()[self.language]:
             raise MissingAsset(
                 self.name, f"`{words}` has no stop words for {self.language}", "write some out in `stop_words`"
             )

@@ -24,7 +24,7 @@ class Repetition(ByLanguage):
     """
 
     kind: ClassVar[str] = "repetition"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source: ClassVar[str] = (
         "Rae et al. 2021, arXiv 2112.11446, table A1; counted as datatrove 0.10 GopherRepetitionFilter; FineWeb-2 "
         "(arXiv 2506.20920) and its released configurations"

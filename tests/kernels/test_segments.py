@@ -13,7 +13,7 @@ from icu4py.breakers import WordBreaker
 from unspaced import pieces, ranges
 
 from curate.kernels import segments
-from curate.kernels.segments import BEGIN, END, SPELLED_RANGES, UNSPACED_RANGES, segmented, word_edges
+from curate.kernels.segments import BEGIN, END, NARROW_RANGES, SPELLED_RANGES, UNSPACED_RANGES, segmented, word_edges
 from curate.kernels.words import split_words, words_of
 from curate.steps import step_class
 from curate.text import buffers
@@ -38,6 +38,10 @@ def words(text: str) -> list[str]:
         ("वह गया।फिर आया।", "वह गया । फिर आया ।"),
         ("وہ گیا۔پھر", "وہ گیا ۔ پھر"),
         ("1۔2 中文", "1۔2 中文"),
+        ("ነው።፡የተፈጥሮ፡ነው፣ሕሊና፡፡", "ነው ። የተፈጥሮ ነው ፣ ሕሊና"),
+        ("ཐོབ་ཐངགི་རང་དབང༌།  ཡོད།འགྲོ་བ", "ཐོབ ཐངགི རང དབང ། ཡོད ། འགྲོ བ"),
+        ("ដោយ\u200bយល់ឃើញ\u200bថា", "ដោយ យល់ឃើញ ថា"),
+        ("ողջույն։Աշխարհ՝ ուրիշ", "ողջույն ։ Աշխարհ ՝ ուրիշ"),
         ("한국어는 띄어쓰기가 있다.", "한국어는 띄어쓰기가 있다 ."),
         ("क्‍षत्रिय don't “x”", "क्‍षत्रिय do n't “ x ”"),
     ],
@@ -48,7 +52,7 @@ def test_known_answers(text: str, expected: str) -> None:
 
 # behind dandas and Arabic marks only what is beyond ASCII begins a word: `1۔2` stays whole
 NEEDED = re.compile(
-    f"[{ranges(UNSPACED_RANGES)}]|[{ranges('3002 FF01 FF1F')}](?=.)|[{ranges('61F 6D4 964-965')}](?=[^\x00-\x7f])",
+    f"[{ranges(UNSPACED_RANGES)}]|[{ranges('3002 FF01 FF1F')}](?=.)|[{ranges(NARROW_RANGES)}](?=[^\x00-\x7f])",
     re.DOTALL,
 )
 PIECES = [
@@ -62,6 +66,9 @@ PIECES = [
     "ກ",
     "है",
     "।",
+    "ནི",
+    "་",
+    "།",
     "۔",
     "وہ",
     "a",

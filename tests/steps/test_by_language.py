@@ -94,11 +94,21 @@ def test_stop_words_are_those_of_each_document_s_language() -> None:
     assert [row["stop_word_count"] for row in rows([GERMAN, HINDI], ["hi", None], preset="fineweb2", language="de")] == [
         found[1]["stop_word_count"], 0,
     ]  # fmt: skip
-    own = rows([GERMAN, HINDI], ["de", "hi"], stop_words={"de": ["hund"], "hin": ["और"]})
-    assert [row["stop_word_count"] for row in own] == [0, 1]
+    own = rows([GERMAN, HINDI], ["de", "hi"], stop_words={"de": ["hund", "der"], "hin": ["और"]})
+    assert [row["stop_word_count"] for row in own] == [2, 1]
+    # `es` is no stop word in German, though `de` is one in Spanish
+    assert [row["stop_word_count"] for row in rows(["es"], ["de"], stop_words={"de": ["und"], "es": ["de"]})] == [0]
     iso = rows([GERMAN, HINDI], ["de", "hi"], stop_words="stopwordsiso")
     assert all(row["stop_word_count"] > 5 for row in iso)
     assert "lang" not in rows([GERMAN], ["de"])[0]
+
+
+def test_stop_words_by_language_match_in_either_case_and_are_counted_once() -> None:
+    texts, langs = ["ᎠᎴ ᎾᏍᎩ ᎠᎴ", "UND Und und der DER", "UND DER"], ["chr", "de", None]
+    found = rows(texts, langs, stop_words={"chr": ["ꭰꮄ", "ꮎꮝꭹ"], "de": ["und", "der"]})
+    assert [(row["stop_word_count"], row["stop_word_total"]) for row in found] == [(2, 3), (2, 5), (0, 0)]
+    # a list for all languages, as Gopher's, matches words as they stand
+    assert rows(["THE The the be"], ["en"], preset="gopher")[0]["stop_word_total"] == 2
 
 
 def test_a_list_without_the_language_is_missing() -> None:
