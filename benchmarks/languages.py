@@ -199,13 +199,15 @@ def main() -> None:
     unseen = clean_prose(held_out(sets))
     unseen = [text for text, is_foreign in zip(unseen, foreign(unseen), strict=True) if not is_foreign]
     rest = by_language(unseen, OWN)
-    poor = [
+    small = [
         f"{lang} {kept.dropped} of {kept.documents}"
         for lang, kept in sorted(rest.items())
         if 10 * kept.dropped > kept.documents
     ]
     (n, dropped, _) = total(rest)
-    print(f"with the help pages of odd number alone: {n:,} documents, {dropped / n:.2%}; above 10 %: {', '.join(poor)}")
+    print(
+        f"with the help pages of odd number alone: {n:,} documents, {dropped / n:.2%}; above 10 %: {', '.join(small)}"
+    )
     print("\nsetu: language, documents, dropped, by length and lines; rules")
     for lang, kept in sorted(by_language([text for text in prose if text.lang in INDIC], {"setu": "setu"}).items()):
         rules = ", ".join(f"{rule} {n}" for rule, n in kept.rules.most_common(4))

@@ -24,6 +24,7 @@ from curate.classifiers import fasttext_model
 from curate.classifiers.fasttext_model import TrainingSettings
 from curate.classifiers.lines import line_of
 from curate.documents import document_batch
+from curate.files import write_json
 from curate.ngrams import kenlm_model
 from curate.ngrams.tokenizer import Tokenizer
 from curate.ngrams.training import TrainSettings, train
@@ -46,13 +47,21 @@ def ngrams_of(folder: Path, books: Sequence[str]) -> float:
     return sum(len(book.encode()) for book in books) / 1e6 / spent
 
 
-def classifier_of(path: Path, books: Sequence[str], texts: Sequence[str]) -> Any:
-    """Train and save a fastText classifier, books against as many texts: the model."""
+def classifier_of(folder: Path, books: Sequence[str], texts: Sequence[str]) -> Path:
+    """Train a fastText classifier, books against as many texts: the model file."""
     lines = [("__label__good", line_of(book[:8000], "plain")) for book in books]
     lines += [("__label__pool", line_of(text[:8000], "plain")) for text in texts[:: max(1, len(texts) // len(books))]]
-    model = fasttext_model.train(lines, TrainingSettings(dim=16), 0, path.parent)
-    model.save_model(str(path))
-    return model
+    return fasttext_model.train(lines, TrainingSettings(dim=16), 0, folder)
+
+
+def predicted(model: Path, texts: Sequence[str]) -> float:
+    """Seconds in which fastText itself predicts lines that were made before."""
+    import fasttext
+
+    fasttext.FastText.eprint = lambda *_: None
+    loaded = fasttext.load_model(str(model))
+    lines = [line_of(text, "plain") for text in texts]
+    return timed(lambda: [loaded.predict(line, k=2) for line in lines])
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -112,13 +121,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         peer = kenlm_model.load(folder / "model.arpa", Tokenizer())
         kenlm = timed(lambda: peer.score(pa.array(share))) * len(texts) / len(share)
         rows.append((f"kenlm on the same lines, {len(share)} documents", len(texts) / kenlm, "documents/s"))
-        model = classifier_of(Path(name) / "good.bin", books, texts)
-        rows += figures(
-            "classifier, fastText", texts, step_seconds("classifier", {"model": str(Path(name) / "good.bin")}, texts)
-        )
-        plain = [line_of(text, "plain") for text in texts]
-        library = timed(lambda: [model.predict(line, k=2) for line in plain])
+        model = classifier_of(Path(name), books, texts)
+        named = {"model": str(model), "engine": "fasttext"}
+        fasttext = step_seconds("classifier", named, texts)
+        rows += figures("classifier, fastText", texts, fasttext)
+        write_json(fasttext_model.report_path(model), {"form": "folded"})
+        folded = step_seconds("classifier", named, texts)[-1]
+        rows.append(("classifier, fastText, folded text", len(texts) / folded, "documents/s"))
+        library = predicted(model, texts)
         rows.append(("fastText's predict on lines made before", len(texts) / library, "documents/s"))
+        rows.append(("ratio to fastText's predict", library / fasttext[-1], "times"))
     if asked.smollm2:
         few = texts[:8]
         spent = step_seconds("perplexity", {"engine": "transformers", "window": 512}, few)[-1]

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from benchmarks.common import parser, shared_file
 from benchmarks.small_runs import held_out, kept, one_thread, spread, trained, write_set
@@ -113,7 +114,7 @@ class Lab:
 
     def toxicity(self, texts: Sequence[str]) -> Any:
         """(n,) what the scorer, which has seen none of them, says."""
-        return self._scorer.scores([text.lower() for text in texts])[:, self._scorer.labels.index("toxic")]
+        return self._scorer.scores(pa.array([text.lower() for text in texts]))[:, self._scorer.labels.index("toxic")]
 
     def ids(self, tweet: Tweet, head: Sequence[int] = ()) -> Any:
         """Start, what stands before the text, the text, the end."""

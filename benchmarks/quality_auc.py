@@ -78,7 +78,7 @@ def cross_validated(
         with tempfile.TemporaryDirectory() as folder:
             scorer = FastTextScorer(train(lines, settings, 0, Path(folder)), form)
         unseen = np.flatnonzero(fold == chosen)
-        scores[unseen] = scorer.scores(texts[i] for i in unseen.tolist())[:, scorer.labels.index("good")]
+        scores[unseen] = scorer.scores(pa.array([texts[i] for i in unseen.tolist()]))[:, scorer.labels.index("good")]
     return scores
 
 

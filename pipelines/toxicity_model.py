@@ -214,7 +214,7 @@ def fasttext_scores(texts: Sequence[str], toxic: np.ndarray, seen: np.ndarray) -
     random.Random(SEED).shuffle(lines)
     with tempfile.TemporaryDirectory() as folder:
         made = FastTextScorer(train(lines, settings, SEED, Path(folder)), "folded")
-    return made.scores(texts)[:, made.labels.index("1")]
+    return made.scores(pa.array(texts, pa.string()))[:, made.labels.index("1")]
 
 
 if __name__ == "__main__":

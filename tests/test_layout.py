@@ -30,6 +30,8 @@ ALLOWED = {
         "errors",
         "files",
         "sentences",
+        "text",
+        "kernels",
     },
     "contamination": {"contamination", "corpus", "settings", "readers", "errors", "files", "text", "kernels"},
     "skill_sets": {"skill_sets", "errors", "files"},

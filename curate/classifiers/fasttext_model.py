@@ -1,18 +1,22 @@
-"""fastText models: training on labelled lines, scores of every label, the report that lies beside a model we trained."""
+"""fastText models: training on labelled lines, scores of every label, the report that lies beside a model we trained.
+
+fastText itself trains; `curate.kernels.text_classifier` asks its models.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from curate.classifiers.lines import FORMS, Form, line_of
+from curate.classifiers.lines import FORMS, Form, lines_of
 from curate.errors import MissingAsset
 from curate.files import read_json
+from curate.text import buffers
 
 PREFIX = "__label__"
 # fastText's own limit for the rows of its matrix of n-grams; more than one row a token of training text stays empty
@@ -44,10 +48,11 @@ class TrainingSettings(BaseModel):
     )
 
 
-def train(lines: Sequence[tuple[str, str]], settings: TrainingSettings, seed: int, folder: Path) -> Any:
+def train(lines: Sequence[tuple[str, str]], settings: TrainingSettings, seed: int, folder: Path) -> Path:
     """Train on (label, line) in the order given, with one thread: the same lines give the same model to the byte.
 
-    `folder` takes the training file. Raises ValueError where fastText refuses (no words left, divergence).
+    `folder` takes the training file and the model file, which is returned. Raises ValueError where fastText refuses (no
+    words left, divergence).
     """
     import fasttext
 
@@ -67,40 +72,26 @@ def train(lines: Sequence[tuple[str, str]], settings: TrainingSettings, seed: in
     if settings.quantize:
         # fastText prunes only if there is more than `cutoff` features
         made.quantize(input=str(path), cutoff=settings.quantize, retrain=True, qnorm=True, thread=1, verbose=0)
-    return made
+    model = folder / "model"
+    made.save_model(str(model))
+    return model
 
 
 class FastTextScorer:
     """A fastText classifier: texts -> probabilities of all its labels."""
 
-    def __init__(self, model: Any, form: Form) -> None:
-        """`model` is what fastText's wrapper loads or trains; `form` is how its training lines were made."""
-        self.labels = tuple(label.removeprefix(PREFIX) for label in model.labels)
+    def __init__(self, path: Path, form: Form) -> None:
+        """The model in a .bin or .ftz file; `form` is how its training lines were made. Raises ValueError for other files."""
+        from curate.kernels.text_classifier import load
+
+        self._model, self.labels = load(path)
         self._form: Form = form
-        self._place = {label: place for place, label in enumerate(model.labels)}
-        # the wrapper's own `predict` checks and copies what one line does not need
-        self._predict = model.f.predict
 
-    def scores(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
+    def scores(self, text: pa.Array) -> npt.NDArray[np.float32]:
         """n texts -> (n, labels) probabilities; all 0 for a text without words. No text changes another's scores."""
-        rows = []
-        for text in texts:
-            row = np.zeros(len(self.labels), np.float32)
-            line = line_of(text, self._form)
-            if line and not line.isspace():
-                for probability, label in self._predict(line + "\n", -1, 0.0, "strict"):
-                    row[self._place[label]] = probability
-            rows.append(row)
-        # rounding in the softmax can give a hair above 1
-        return np.minimum(np.array(rows, np.float32).reshape(-1, len(self.labels)), np.float32(1))
+        from curate.kernels.text_classifier import probabilities
 
-
-def load(path: str) -> Any:
-    """The model in a .bin or .ftz file. Raises ValueError for any other file."""
-    import fasttext
-
-    fasttext.FastText.eprint = lambda *_: None
-    return fasttext.load_model(path)
+        return probabilities(*buffers(lines_of(text, self._form)), self._model, len(self.labels))
 
 
 def report_path(model: Path) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate.classifiers import fasttext_model, transformers_model
@@ -26,8 +26,8 @@ class Scorer(Protocol):
 
     labels: tuple[str, ...]
 
-    def scores(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
-        """n texts -> (n, labels) float32; a text's row depends on that text alone."""
+    def scores(self, text: pa.Array) -> npt.NDArray[np.float32]:
+        """n texts, a string array -> (n, labels) float32; a text's row depends on that text alone; null is empty."""
         ...
 
 
@@ -84,7 +84,7 @@ def scorer(where: str, settings: ModelSettings, model: str, hint: str = HINT) ->
 
 @functools.lru_cache(4)
 def _fasttext(path: Path, stamp: tuple[int, int, str]) -> FastTextScorer:
-    return FastTextScorer(fasttext_model.load(str(path)), fasttext_model.form_of(path))
+    return FastTextScorer(path, fasttext_model.form_of(path))
 
 
 @functools.lru_cache(4)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from curate.classifiers.evaluation import evaluate
 from curate.classifiers.fasttext_model import FastTextScorer, report_path, train
@@ -18,6 +19,9 @@ from curate.classifiers.recipe import Gathered, Recipe, TextSource, gather
 from curate.config import read_settings
 from curate.errors import ConfigError, Problem
 from curate.files import write_file, write_json
+
+# held-out texts that are scored at once
+_BATCH = 1000
 
 
 def run_training(
@@ -65,9 +69,8 @@ def train_classifier(recipe: Recipe, folder: Path, output: Path) -> dict[str, An
         except (ValueError, RuntimeError) as error:
             hint = "lower `training.rate` or `training.min_count`, or give more text"
             raise ConfigError([Problem("training", f"fastText: {error}", hint)]) from error
-        model.save_model(str(Path(scratch, "model")))
-        content = Path(scratch, "model").read_bytes()
-    report = _report(recipe, gathered, FastTextScorer(model, recipe.form), content)
+        content, scorer = model.read_bytes(), FastTextScorer(model, recipe.form)
+    report = _report(recipe, gathered, scorer, content)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_file(output, content)
     write_json(report_path(output), report)
@@ -91,7 +94,9 @@ def _enough(recipe: Recipe, gathered: Gathered) -> None:
 def _report(recipe: Recipe, gathered: Gathered, scorer: FastTextScorer, content: bytes) -> dict[str, Any]:
     """Counts, settings and the held-out figures of each label against the rest."""
     truth = np.array([label for label, _ in gathered.held_out])
-    scores = scorer.scores(text for _, text in gathered.held_out)
+    texts = [text for _, text in gathered.held_out]
+    parts = [scorer.scores(pa.array(texts[at : at + _BATCH], pa.string())) for at in range(0, len(texts), _BATCH)]
+    scores = np.concatenate(parts)
     labels = list(recipe.classes)
     judged = labels[:1] if len(labels) == 2 else labels
     return {

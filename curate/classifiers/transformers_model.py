@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.classifiers.windows import Windows, one_thread
 from curate.errors import MissingAsset
@@ -90,11 +91,11 @@ class TransformersScorer:
         # models without a special first token take the last one that is not padding
         made.config.pad_token_id = tokenizer.pad_token_id
 
-    def scores(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
+    def scores(self, text: pa.Array) -> npt.NDArray[np.float32]:
         """n texts -> (n, labels) float32; 0 for a text without words. No text changes another's scores."""
         import torch
 
-        given = list(texts)
+        given = pc.fill_null(text, "").to_pylist()
         owners, windows = self._windows.cut(given)
         sums = np.zeros((len(given), len(self.labels)))
         lengths = [*range(LENGTH_STEP, self._windows.size, LENGTH_STEP), self._windows.size]

@@ -7,8 +7,6 @@ of character n-grams, then the hierarchical softmax over labels. Texts that spel
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,18 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import inlined, loop
+from curate.kernels.fasttext_file import FNV, HIERARCHICAL_SOFTMAX, Ends, find_word, hashed, read, tree_of
 from curate.text import Bytes, Offsets
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float64]
 
-MAGIC, VERSION = 793712314, 12
-HIERARCHICAL_SOFTMAX, SUPERVISED = 1, 3
 SLICES = 16
 DIM = 16
 NONE = 0xFFFF
-_FNV, _PRIME = np.uint32(2166136261), np.uint32(16777619)
 # fastText adds this to each probability before it takes the logarithm
 _LEAST = 1e-5
 
@@ -39,7 +35,7 @@ class Model(NamedTuple):
     grams: npt.NDArray[np.uint16]  # bucket -> its n-gram's number, or NONE
     slots: Places  # open table of words: hash -> word, or -1
     spelled: Bytes  # the words, one after the other
-    ends: Places  # words + 1 offsets into `spelled`
+    ends: Ends  # words + 1 offsets into `spelled`
     nodes: Floats  # vectors of the inner nodes of the tree of labels
     children: Places  # inner node -> its two children; a child below the number of labels is a label
     sizes: tuple[int, int]  # shortest and longest n-gram
@@ -54,91 +50,18 @@ class Found(NamedTuple):
 
 def load(path: Path) -> tuple[Model, list[str]]:
     """(the model in a .ftz file, its labels). Raises ValueError for any other kind of fastText model."""
-    raw = path.read_bytes()
-    magic, version, dim, *_, grams, loss, kind, bucket, least, most, _ = struct.unpack_from("<2i12i", raw)
-    if (magic, version) != (MAGIC, VERSION) or (loss, kind, grams, dim) != (HIERARCHICAL_SOFTMAX, SUPERVISED, 1, DIM):
+    made = read(path)
+    if (made.loss, made.word_ngrams, made.dim) != (HIERARCHICAL_SOFTMAX, 1, DIM):
         raise ValueError(f"{path}: not a fastText classifier of {DIM} dimensions with hierarchical softmax")
-    at = 2 * 4 + 12 * 4 + 8
-    entries, words, labels, _, kept = struct.unpack_from("<3i2q", raw, at)
-    at += 28
-    spelled, counts = [], []
-    for _ in range(entries):
-        end = raw.index(b"\0", at)
-        spelled.append(raw[at:end])
-        counts.append(struct.unpack_from("<q", raw, end + 1)[0])
-        at = end + 10
-    table = np.full(bucket, NONE, np.uint16)
-    pairs = np.frombuffer(raw, "<i4", 2 * max(kept, 0), at).reshape(-1, 2)
-    table[pairs[:, 0]] = pairs[:, 1]
-    at += pairs.nbytes
-    if not raw[at] or not 0 < kept < NONE:
+    if made.kept is None or not 0 < len(made.kept) < NONE:
         raise ValueError(f"{path}: not a quantised model with pruned n-grams")
-    rows, at = _quantised(raw, at + 1)
-    nodes = np.frombuffer(raw, "<f4", (labels - 1) * DIM, at + 1 + 16).reshape(-1, DIM).copy()
-    ends = np.cumsum([0, *map(len, spelled[:words])]).astype(np.int32)
-    arrays = (
-        rows, table, _slots(spelled[:words]), np.frombuffer(b"".join(spelled[:words]), np.uint8), ends, nodes,
-        _tree(counts[words:]),
-    )  # fmt: skip
-    for array in arrays:
+    grams = np.full(made.buckets, NONE, np.uint16)
+    grams[made.kept[:, 0]] = made.kept[:, 1]
+    children = tree_of(made.counts)
+    for array in (grams, children):
         array.flags.writeable = False
-    return Model(*arrays, (least, most)), [label.decode().removeprefix("__label__") for label in spelled[words:]]
-
-
-def _quantised(raw: bytes, at: int) -> tuple[Floats, int]:
-    """(the matrix stored by product quantisation at `at`, where it ends)."""
-    normed, count, dim, size = struct.unpack_from("<b2qi", raw, at)
-    at += 21
-    codes = np.frombuffer(raw, np.uint8, size, at).reshape(count, -1)
-    centroids, at = _centroids(raw, at + size)
-    width = dim // codes.shape[1]
-    parts = centroids.reshape(codes.shape[1], 256, width)
-    rows = np.concatenate([parts[part][codes[:, part]] for part in range(codes.shape[1])], axis=1)
-    if normed:
-        norms = np.frombuffer(raw, np.uint8, count, at)
-        lengths, at = _centroids(raw, at + count)
-        rows = lengths[norms][:, None] * rows
-    return np.ascontiguousarray(rows, np.float32), at
-
-
-def _centroids(raw: bytes, at: int) -> tuple[Floats, int]:
-    dim = struct.unpack_from("<i", raw, at)[0]
-    return np.frombuffer(raw, "<f4", dim * 256, at + 16), at + 16 + dim * 1024
-
-
-def _slots(words: Sequence[bytes]) -> Places:
-    """An open table of the words by hash."""
-    table = np.full(1 << (2 * len(words)).bit_length(), -1, np.int32)
-    for number, word in enumerate(words):
-        slot = _hash(word) & (len(table) - 1)
-        while table[slot] >= 0:
-            slot = (slot + 1) & (len(table) - 1)
-        table[slot] = number
-    return table
-
-
-def _hash(word: bytes) -> int:
-    value = int(_FNV)
-    for byte in word:
-        # fastText takes bytes for signed numbers
-        value = ((value ^ (byte | (0xFFFFFF00 if byte > 127 else 0))) * int(_PRIME)) & 0xFFFFFFFF
-    return value
-
-
-def _tree(counts: Sequence[int]) -> Places:
-    """The Huffman tree of the labels (most frequent first): the children of inner node `i`, whose number is labels + i."""
-    labels = len(counts)
-    total = [*counts, *([10**15] * (labels - 1))]
-    children = np.zeros((labels - 1, 2), np.int32)
-    leaf, node = labels - 1, labels
-    for made in range(labels - 1):
-        for side in range(2):
-            if leaf >= 0 and total[leaf] < total[node]:
-                children[made, side], leaf = leaf, leaf - 1
-            else:
-                children[made, side], node = node, node + 1
-        total[labels + made] = total[children[made, 0]] + total[children[made, 1]]
-    return children
+    nodes = made.output[: len(made.labels) - 1]
+    return Model(made.rows, grams, *made.words, nodes, children, (made.least, made.most)), list(made.labels)
 
 
 def classify(
@@ -174,7 +97,7 @@ def _classify(
     grams: npt.NDArray[np.uint16],
     slots: Places,
     spelled: Bytes,
-    ends: Places,
+    ends: Ends,
     nodes: Floats,
     children: Places,
     least: int,
@@ -213,7 +136,7 @@ def _sum(
     grams: npt.NDArray[np.uint16],
     slots: Places,
     spelled: Bytes,
-    ends: Places,
+    ends: Ends,
     least: int,
     most: int,
     word: Bytes,
@@ -263,7 +186,7 @@ def _add_words(
     grams: npt.NDArray[np.uint16],
     slots: Places,
     spelled: Bytes,
-    ends: Places,
+    ends: Ends,
     least: int,
     most: int,
     word: Bytes,
@@ -280,17 +203,17 @@ def _add_words(
             _add(rows, 0, hidden)
             added = 1
         size = 1
-        value = _FNV
+        value = FNV
         while i < hi:
             byte = data[i]
             if byte <= 0x20 and _is_blank(byte):
                 break
-            value = _hashed(value, byte)
+            value = hashed(value, byte)
             word[size] = byte
             size += 1
             i += 1
         word[0], word[size] = 0x3C, 0x3E
-        number = _find(word, size, value, slots, spelled, ends)
+        number = find_word(word, 1, size, value, slots, spelled, ends)
         if number >= 0:
             _add(rows, number, hidden)
             added += 1
@@ -304,33 +227,10 @@ def _is_blank(byte: int) -> bool:
 
 
 @inlined
-def _hashed(value: np.uint32, byte: int) -> np.uint32:
-    """The hash FNV-1a goes on by one byte, taken for a signed number."""
-    return np.uint32((value ^ np.uint32(np.int32(np.int8(byte)))) * _PRIME)
-
-
-@inlined
 def _add(rows: Floats, row: int, hidden: Floats) -> None:
     at = np.uint64(row)
     for k in range(np.uint64(DIM)):
         hidden[k] += rows[at, k]
-
-
-@loop
-def _find(word: Bytes, size: int, value: np.uint32, slots: Places, spelled: Bytes, ends: Places) -> int:
-    """The number of the word `word[1:size]`, or -1."""
-    slot = np.int64(value) & (len(slots) - 1)
-    while slots[slot] >= 0:
-        number = np.int64(slots[slot])
-        lo = np.int64(ends[number])
-        if ends[number + 1] - lo == size - 1:
-            k = 1
-            while k < size and spelled[lo + k - 1] == word[k]:
-                k += 1
-            if k == size:
-                return number
-        slot = (slot + 1) & (len(slots) - 1)
-    return -1
 
 
 @loop
@@ -350,12 +250,12 @@ def _add_grams(
     for i in range(size):
         if word[i] & 0xC0 == 0x80:
             continue
-        value, j, n = _FNV, i, 1
+        value, j, n = FNV, i, 1
         while j < size and n <= most:
-            value = _hashed(value, word[j])
+            value = hashed(value, word[j])
             j += 1
             while j < size and word[j] & 0xC0 == 0x80:
-                value = _hashed(value, word[j])
+                value = hashed(value, word[j])
                 j += 1
             if n >= least and not (n == 1 and (i == 0 or j == size)):
                 gram = grams[value % buckets]

@@ -28,7 +28,7 @@ class Classifier(ModelSettings, Step):
     """
 
     kind: ClassVar[str] = "classifier"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = (
         "fastText (arXiv 1607.01759) as a quality filter: DCLM (arXiv 2406.11794); regressors: FineWeb-Edu (2406.17557)"
     )
@@ -61,7 +61,7 @@ class Classifier(ModelSettings, Step):
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Adds the signals; a null text is an empty one."""
         model = scorer(self.name, self, self.model)
-        scores = model.scores(text or "" for text in batch["text"].to_pylist())
+        scores = model.scores(batch["text"])
         columns = {name: scores[:, model.labels.index(label)] for label, name in self._named().items()}
         if "label" in self.signals():
             names = np.array([*map(field_name, model.labels), ""], object)

@@ -41,7 +41,7 @@ class Lines(Filter):
     """Remove lines of menus, notices and code from the text, then drop pages that had too many of them."""
 
     kind: ClassVar[str] = "lines"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source: ClassVar[str] = (
         "C4 (Raffel et al. 2020) as datatrove 0.10 C4QualityFilter; RefinedWeb (arXiv 2306.01116, G.2) and DCLM"
     )

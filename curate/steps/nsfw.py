@@ -110,7 +110,7 @@ class Nsfw(ModelSettings, Step):
         columns: dict[str, Any] = {name: counts[:, place] for place, name in enumerate(names)}
         if self.model:
             model = scorer(self.name, self, self.model)
-            scores = model.scores(value or "" for value in text.to_pylist())
+            scores = model.scores(text)
             columns["score"] = scores[:, model.labels.index(self.label)]
         if self.mask is not None and len(kind):
             batch = set_column(

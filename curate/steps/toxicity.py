@@ -172,8 +172,8 @@ class Toxicity(ModelSettings, Filter):
             score[known] = probabilities(data, start, stop, _linear(str(_MODEL)))[0]
         elif known.any():
             model = scorer(self.name, self, self._named(), HINT)
-            texts = (data[lo:hi].tobytes().decode() for lo, hi in zip(start, stop, strict=True))
-            values = model.scores(texts)[:, self._place()]
+            texts = [data[lo:hi].tobytes().decode() for lo, hi in zip(start, stop, strict=True)]
+            values = model.scores(pa.array(texts, pa.string()))[:, self._place()]
             # a model with one output gives a logit
             score[known] = 1 / (1 + np.exp(-values)) if len(model.labels) == 1 else values
         return score

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from corpora import WORDS, manifest, pipeline, run_ok, write_jsonl
 
@@ -55,6 +56,10 @@ def _texts(seed: int, count: int) -> list[str]:
     return [" ".join(rng.choices(WORDS, k=rng.choice([1, 5, 40, 100, 300, 700]))) for _ in range(count)]
 
 
+def _column(texts: list[str]) -> pa.Array:
+    return pa.array(texts, pa.string())
+
+
 def _scorer(folder: Path, **settings: Any) -> TransformersScorer:
     return TransformersScorer(folder, **({"device": "cpu", "window": 512, "windows": 1} | settings))
 
@@ -69,47 +74,49 @@ def test_scores_are_those_of_transformers(three: Path) -> None:
             for t in texts
         ]
     assert labels_of(three) == ("good", "not-so-good", "bad")
-    found = _scorer(three).scores(texts)
+    found = _scorer(three).scores(_column(texts))
     assert np.abs(found - np.array(wanted)).max() < 2e-4 and np.ptp(found) > 0.3
 
 
 @pytest.mark.parametrize("windows", [1, 3])
 def test_a_text_scores_the_same_in_any_company(three: Path, windows: int) -> None:
     scorer, texts = _scorer(three, window=128, windows=windows), _texts(2, 60)
-    together = scorer.scores(texts)
+    together = scorer.scores(_column(texts))
     order = list(range(60))
     random.Random(4).shuffle(order)
-    assert (scorer.scores([texts[i] for i in order]) == together[order]).all()
-    assert (np.concatenate([scorer.scores([text]) for text in texts]) == together).all()
+    assert (scorer.scores(_column([texts[i] for i in order])) == together[order]).all()
+    assert (np.concatenate([scorer.scores(_column([text])) for text in texts]) == together).all()
 
 
 def test_windows_are_averaged(three: Path) -> None:
     words = _texts(5, 30)
     long = " ".join(words).split()[:378]
     parts = [" ".join(long[start : start + 126]) for start in (0, 126, 252)]
-    wanted = _scorer(three, window=128).scores(parts).mean(axis=0)
-    found = _scorer(three, window=128, windows=8).scores([" ".join(long)])[0]
+    wanted = _scorer(three, window=128).scores(_column(parts)).mean(axis=0)
+    found = _scorer(three, window=128, windows=8).scores(_column([" ".join(long)]))[0]
     assert np.abs(found - wanted).max() < 2e-4
-    first = _scorer(three, window=128).scores([" ".join(long)])[0]
-    assert (first == _scorer(three, window=128).scores(parts[:1])[0]).all() and np.abs(first - found).max() > 1e-3
+    first = _scorer(three, window=128).scores(_column([" ".join(long)]))[0]
+    assert (first == _scorer(three, window=128).scores(_column(parts[:1]))[0]).all() and np.abs(
+        first - found
+    ).max() > 1e-3
 
 
 def test_regressors_and_labels_that_do_not_exclude_each_other(tmp_path: Path) -> None:
     regressor = _saved(tmp_path / "one", num_labels=1)
-    value = _scorer(regressor).scores(["the river", "", " \n", "music"])
+    value = _scorer(regressor).scores(_column(["the river", "", " \n", "music"]))
     assert value.shape == (4, 1) and value[1] == value[2] == 0 and abs(value[0]) > 0.001
     step = Classifier(model=str(regressor))
     batch = document_batch([{"row": 0, "text": "the river"}, {"row": 1, "text": None}])
     assert step.process(batch)["classifier"].to_pylist() == [{"score": value[0, 0]}, {"score": 0.0}]
     many = _saved(tmp_path / "many", num_labels=3, problem_type="multi_label_classification")
-    scores = _scorer(many).scores(_texts(6, 5))
+    scores = _scorer(many).scores(_column(_texts(6, 5)))
     assert ((scores >= 0) & (scores <= 1)).all() and np.abs(scores.sum(axis=1) - 1).max() > 0.05
 
 
 def test_the_step_runs_in_a_pipeline(three: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     write_jsonl(tmp_path / "in" / "a.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(_texts(7, 20))])
-    middle = float(np.median(_scorer(three).scores(_texts(7, 20))[:, 1]))
+    middle = float(np.median(_scorer(three).scores(_column(_texts(7, 20)))[:, 1]))
     steps = f"[{{classifier: {{model: '{three}', device: cpu, keep: {{not-so-good: {{min: {middle}}}}}}}}}]"
     run_ok(pipeline(tmp_path, steps))
     assert manifest(tmp_path / "out")["documents"] | {"kept": 0} == {
@@ -150,7 +157,7 @@ def test_the_step_toxicity_asks_models_like_those_of_detoxify(labels: tuple[str,
     assert step.expensive and step.assets()
     batch = document_batch([{"row": 0, "text": " ".join(sentences)}, {"row": 1, "text": None}])
     (found, nothing) = step.process(batch)["toxicity"].to_pylist()
-    scores = _scorer(folder).scores(sentences)[:, 0]
+    scores = _scorer(folder).scores(_column(sentences))[:, 0]
     wanted = scores if len(labels) > 1 else 1 / (1 + np.exp(-scores))
     assert found["sentences"] == 3 and found["max"] == pytest.approx(wanted.max(), abs=1e-4)
     assert found["mean"] == pytest.approx(wanted.mean(), abs=1e-4) and nothing["max"] == 0

@@ -147,7 +147,7 @@ def test_scripts_of_languages_that_the_model_does_not_know(shared_data: Path) ->
 
 def test_other_models_are_refused(tmp_path: Path) -> None:
     raw = model_path("test").read_bytes()
-    (tmp_path / "m.ftz").write_bytes(raw[:8] + b"\x20" + raw[9:])
+    (tmp_path / "m.ftz").write_bytes(raw[:32] + b"\x03" + raw[33:])
     with pytest.raises(ValueError, match="16 dimensions"):
         load(tmp_path / "m.ftz")
 

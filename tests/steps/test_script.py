@@ -65,6 +65,7 @@ def test_counts(texts: list[str], most: int) -> None:
     assert [sum(row) for row in clipped.tolist()] == [sum(slow(text)) for text in whole]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=5))
 def test_any_bytes(parts: list[bytes]) -> None:
     offsets = np.cumsum([0, *map(len, parts)]).astype(np.int32)
