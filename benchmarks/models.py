@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kenlm = timed(lambda: peer.score(pa.array(share))) * len(texts) / len(share)
         rows.append((f"kenlm on the same lines, {len(share)} documents", len(texts) / kenlm, "documents/s"))
         model = classifier_of(Path(name), books, texts)
-        named = {"model": str(model), "engine": "fasttext"}
+        named = {"model": str(model)}
         fasttext = step_seconds("classifier", named, texts)
         rows += figures("classifier, fastText", texts, fasttext)
         write_json(fasttext_model.report_path(model), {"form": "folded"})

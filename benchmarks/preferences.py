@@ -108,7 +108,7 @@ class Lab:
             lines = [(label, " ".join(text.lower().split())) for label, text in rest]
             order = np.random.default_rng(1).permutation(len(lines))
             model = train([lines[i] for i in order], TrainingSettings(dim=16), 0, Path(place))
-        self._scorer = FastTextScorer(model, "plain")
+            self._scorer = FastTextScorer(model, "plain")
         scores = self.toxicity([tweet.text for tweet in [*self._clean, *toxic]])
         self.auc = auc(np.arange(len(scores)) >= len(self._clean), scores)
 

@@ -73,7 +73,7 @@ def cases(folder: Path) -> Iterator[Case]:
     yield from (Case("flagged_words"), Case("toxicity"), Case("nsfw"), Case("tag", {"threshold": 0.05}), Case("pii"))
     yield Case("decontaminate", {"against": str(shared_file("benchmarks"))})
     yield Case("perplexity", {"model": str(folder / "ngrams")})
-    yield Case("classifier", {"model": str(folder / "good.bin")})
+    yield Case("classifier", {"model": str(folder / "model.bin")})
     if (folder / "minilm").is_dir():
         yield Case("classifier", {"engine": "transformers", "model": str(folder / "minilm")}, 32)
     yield Case("datatrove", {"block": "GopherQualityFilter"}, 300)
@@ -203,7 +203,7 @@ def make_models(folder: Path, quick: bool) -> None:
     books = novels(60 if quick else 240)
     ngrams_of(folder / "ngrams", books)
     table = pq.read_table(shared_file("corpus/debian_docs.parquet"), columns=["text"])["text"]
-    classifier_of(folder / "good.bin", books, table.slice(0, 6000).to_pylist())
+    classifier_of(folder, books, table.slice(0, 6000).to_pylist())
     try:
         encoder = find_encoder("steps", MINILM)
     except MissingAsset as error:

@@ -72,7 +72,7 @@ def train(lines: Sequence[tuple[str, str]], settings: TrainingSettings, seed: in
     if settings.quantize:
         # fastText prunes only if there is more than `cutoff` features
         made.quantize(input=str(path), cutoff=settings.quantize, retrain=True, qnorm=True, thread=1, verbose=0)
-    model = folder / "model"
+    model = folder / ("model.ftz" if settings.quantize else "model.bin")
     made.save_model(str(model))
     return model
 
