@@ -2,7 +2,8 @@
 
 - messages: a list of `{role, content}` (OpenAI, Hugging Face TRL), content a string or a list of text parts
 - ShareGPT: a list of `{from, value}`
-- Alpaca: `instruction`, `input`, `output`, with LLaMA-Factory's `system` and `history`; and like pairs (PAIRS)
+- Alpaca: `instruction`, `input`, `output`, with LLaMA-Factory's `system` and `history`; and like pairs (PAIRS), OpenOrca's
+  `system_prompt`, `question`, `response` among them
 
 All become a list of role and content, the role one of `system`, `user`, `assistant`, `tool`. A call of a tool is the
 content of an assistant's message, as JSON.
@@ -28,9 +29,13 @@ PAIRS = (
     ("prompt", "context", "completion"),
     ("prompt", "context", "response"),
     ("question", "context", "answer"),
+    ("question", "context", "response"),
+    ("input", "context", "output"),
 )
+#: columns that may hold what the system says
+SYSTEMS = ("system", "system_prompt")
 #: every column that may be part of a conversation
-COLUMNS = tuple(dict.fromkeys([*LISTS, *(name for pair in PAIRS for name in pair), "system", "history"]))
+COLUMNS = tuple(dict.fromkeys([*LISTS, *(name for pair in PAIRS for name in pair), *SYSTEMS, "history"]))
 _NAMES = {
     "system": "system developer",
     "user": "user human prompter",
@@ -62,8 +67,9 @@ class BadConversation(ValueError):
 def conversation(record: Mapping[str, Any], column: str = AUTO) -> list[Message]:
     """A record as messages: from the list in `column`, or by the columns that it has. Raises BadConversation."""
     found = _messages(record, column)
-    if isinstance(system := record.get("system"), str) and system.strip() and found and found[0].role != "system":
-        found.insert(0, Message("system", system))
+    said = [value for name in SYSTEMS if isinstance(value := record.get(name), str) and value.strip()]
+    if said and found and found[0].role != "system":
+        found.insert(0, Message("system", said[0]))
     _check_order(found)
     return found
 
@@ -107,6 +113,12 @@ def _messages(record: Mapping[str, Any], column: str) -> list[Message]:
 
 
 def _turns(turns: Any, name: str) -> list[Message]:
+    if isinstance(turns, str):
+        # a list that a table of strings had to hold
+        try:
+            turns = json.loads(turns)
+        except (ValueError, RecursionError):
+            turns = None
     if not isinstance(turns, list) or not turns:
         raise BadConversation(f"{name} is {'empty' if turns == [] else 'no list of messages'}")
     return [_turn(turn, f"{name}[{i}]") for i, turn in enumerate(turns)]

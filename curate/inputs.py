@@ -72,9 +72,16 @@ def matches(entry: InputEntry, pattern: str, folder: Path, where: str, problems:
         elif _wanted(place, entry):
             files.append(_file(entry, place, folder))
         elif len(found) == 1:
-            hint = "add `format:` to the input; one of " + ", ".join(FORMATS)
-            problems.append(Problem(where, f"the format of `{place}` is not known by its suffix", hint))
+            problems.append(_unknown(entry, place, where))
     return files
+
+
+def _unknown(entry: InputEntry, place: str, where: str) -> Problem:
+    if entry.format == "code":
+        hint = "leave it out, or read it with `format: text`"
+        return Problem(where, f"`{place}` is no source of a language that its name tells", hint)
+    hint = "add `format:` to the input; one of " + ", ".join(FORMATS)
+    return Problem(where, f"the format of `{place}` is not known by its suffix", hint)
 
 
 def _environment(entry: InputEntry) -> list[InputFile]:
@@ -129,6 +136,9 @@ def read_settings(entry: InputEntry, place: str) -> ReadSettings:
 
 
 def _nothing(pattern: str, folder: Path, where: str) -> Problem:
+    if "{" in pattern:
+        hint = "braces are not read as alternatives: write a list, `path: [a.txt, b.txt]`"
+        return Problem(where, f"`{pattern}` matches no file", hint)
     parent = (folder / pattern).parent
     if any(char in str(parent) for char in "*?[") or not parent.is_dir():
         return Problem(where, f"`{pattern}` matches no file", f"paths are relative to {folder.absolute()}")

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -236,7 +237,10 @@ def print_query(folder: Path, query: str, *, as_json: bool) -> None:
     try:
         found = Ledger(folder).connect().sql(query)
     except duckdb.Error as error:
-        raise CurateError("sql", str(error), "tables: ledger, documents, shards, quarantine") from error
+        hint = "tables: ledger, documents, shards, quarantine"
+        # a column of the ledger, and a keyword
+        hint += '; write "offset" in double quotes' if re.search(r'(?<!")\boffset\b(?!")', query, re.IGNORECASE) else ""
+        raise CurateError("sql", str(error), hint) from error
     if found is None:
         return
     if as_json:

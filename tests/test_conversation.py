@@ -28,6 +28,9 @@ SHAPES: dict[str, dict[str, Any]] = {
     "parts": {"messages": [{"role": r, "content": [{"type": "text", "text": t}]} for r, t in TALK]},
     "alpaca": {"instruction": TALK[0][1], "input": "", "output": TALK[1][1]},
     "pairs": {"prompt": TALK[0][1], "completion": TALK[1][1]},
+    "openorca": {"system_prompt": "", "question": TALK[0][1], "response": TALK[1][1]},
+    "input and output": {"input": TALK[0][1], "output": TALK[1][1]},
+    "a list in a string": {"conversations": json.dumps([{"from": "human", "value": TALK[0][1]}, {"from": "gpt", "value": TALK[1][1]}])},
     "nulls": {"messages": None, "question": TALK[0][1], "context": None, "answer": TALK[1][1]},
 }  # fmt: skip
 
@@ -43,6 +46,8 @@ def test_systems_inputs_histories_and_tools() -> None:
     assert conversation(alpaca) == [
         ("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Add.\n\n1 2"), ("assistant", "3")
     ]  # fmt: skip
+    orca = {"system_prompt": "Be brief.", "question": "1 + 2?", "response": "3"}
+    assert conversation(orca) == [("system", "Be brief."), ("user", "1 + 2?"), ("assistant", "3")]
     call = [{"type": "function", "function": {"name": "add", "arguments": "{}"}}]
     talk = {"messages": [
         {"role": "developer", "content": "Use tools."}, {"role": "user", "content": "1 + 2?"},

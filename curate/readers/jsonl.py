@@ -8,6 +8,7 @@ from 0, in a list the number of the element.
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,6 +29,8 @@ from curate.text import clean_surrogates, clean_utf8
 HEAD_RECORDS = 20
 ONE_DOCUMENT = "one JSON document, neither a JSON object a line nor a list of objects; `jq -c` makes a line of it"
 
+UTF_16 = "UTF-16, where JSON Lines are UTF-8; `iconv -f utf-16 -t utf-8` makes that of it"
+
 
 class JsonLines:
     """The format `jsonl`."""
@@ -47,6 +50,8 @@ class JsonLines:
             if isinstance(line, bytes):
                 if number == 0 and line.strip() == b"{":
                     return ONE_DOCUMENT
+                if number == 0 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    return UTF_16
                 try:
                     record = json.loads(clean_utf8(line)[0])
                 except (ValueError, RecursionError):

@@ -14,13 +14,15 @@ from curate.readers.reader import Piece, ReadSettings, Tally
 from curate.readers.rows import Rows
 from curate.text import clean_utf8
 
-BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # the mark of UTF-32 begins with that of UTF-16
-MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", **BOMS}
+MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
 
 
 class OneFile:
-    """The formats `text` (UTF-8, or UTF-16 with a mark) and, of a media type, `html` and `pdf`: raw, for `extract`."""
+    """The formats `text` (UTF-8 or any older encoding) and, of a media type, `html` and `pdf`: raw, for `extract`."""
 
     def __init__(self, media_type: str | None = None) -> None:
         self.raw, self._media_type = media_type is not None, media_type
@@ -37,6 +39,7 @@ class OneFile:
         if error:
             rows.add_error(0, error)
         elif not content:
+            tally.skipped["empty file"] += 1
             return
         elif self.raw:
             name = record_id(settings.source, content)
@@ -76,6 +79,7 @@ class ParsedFile:
         if error:
             rows.add_error(0, error)
         elif not content:
+            tally.skipped["empty file"] += 1
             return
         else:
             try:
@@ -103,11 +107,9 @@ def _content(path: str, limit: int) -> tuple[bytes, str]:
 
 def decode(content: bytes) -> tuple[str, int]:
     """(the text without its byte order mark, how many invalid sequences became U+FFFD)."""
-    for mark, encoding in BOMS.items():
-        if content.startswith(mark) and encoding != "utf-8":
-            text = content.decode(encoding, "replace")
-            return text, text.count("\ufffd")
-    return clean_utf8(content.removeprefix(codecs.BOM_UTF8))
+    text, encoding = decode_any(content)
+    own = content.count(b"\xef\xbf\xbd") if encoding == "utf-8" else 0
+    return text, max(0, text.count("\ufffd") - own)
 
 
 def decode_any(content: bytes) -> tuple[str, str]:
@@ -118,15 +120,16 @@ def decode_any(content: bytes) -> tuple[str, str]:
     for mark, encoding in MARKS.items():
         if content.startswith(mark):
             return content.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace"), encoding
-    try:
-        return content.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        from resiliparse.parse.encoding import detect_encoding
+    text, replaced = clean_utf8(content)
+    # flaws in what is UTF-8 on the whole; in other encodings hardly anything beyond ASCII is valid UTF-8 by accident
+    if replaced <= len(text) - len(text.encode("ascii", "ignore")) - replaced:
+        return text, "utf-8"
+    from resiliparse.parse.encoding import detect_encoding
 
-        found = detect_encoding(content[: 1 << 20]) or "windows-1252"
-        # it was tried and does not fit
-        found = "windows-1252" if found.lower().replace("-", "") in ("utf8", "ascii") else found
-        try:
-            return content.decode(found, "replace"), found
-        except LookupError:
-            return content.decode("windows-1252", "replace"), "windows-1252"
+    found = detect_encoding(content[: 1 << 20]) or "windows-1252"
+    # it was tried and does not fit
+    found = "windows-1252" if found.lower().replace("-", "") in ("utf8", "ascii") else found
+    try:
+        return content.decode(found, "replace"), found
+    except LookupError:
+        return content.decode("windows-1252", "replace"), "windows-1252"

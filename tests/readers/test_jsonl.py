@@ -81,6 +81,8 @@ def test_other_columns_and_missing_ones(tmp_path: Path) -> None:
 def test_a_json_document_is_no_json_lines(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{\n  "text": "a"\n}')
     assert "jq" in (READER.check(str(tmp_path / "x.json"), ReadSettings("s", "jsonl")) or "")
+    (tmp_path / "x.json").write_text('{"text": "a"}\n', "utf-16")
+    assert "iconv" in (READER.check(str(tmp_path / "x.json"), ReadSettings("s", "jsonl")) or "")
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst", ".jsonl.lz4", ".jsonl.bz2", ".jsonl.xz"])

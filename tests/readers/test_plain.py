@@ -35,7 +35,14 @@ def test_text(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     for content, text, replaced in (
         (b"\xef\xbb\xbfcaf\xc3\xa9\r\n", "caf\u00e9\r\n", 0),
-        (b"caf\xe9\0", "caf\ufffd\0", 1),
+        (b"caf\xe9\0", "caf\u00e9\0", 0),
+        ("Gr\u00f6\u00dfe: ".encode() + b"caf\xe9", "Gr\u00f6\u00dfe: caf\ufffd", 1),
+        (
+            "\u65e5\u672c\u8a9e\u306e\u30c6\u30ad\u30b9\u30c8\u3067\u3059\u3002".encode("shift_jis"),
+            "\u65e5\u672c\u8a9e\u306e\u30c6\u30ad\u30b9\u30c8\u3067\u3059\u3002",
+            0,
+        ),
+        ("\ufffd".encode(), "\ufffd", 0),
         ("\ufeffcaf\u00e9".encode("utf-16-le"), "caf\u00e9", 0),
     ):
         path.write_bytes(content)
@@ -46,7 +53,8 @@ def test_text(tmp_path: Path) -> None:
     (tmp_path / "x.txt.gz").write_bytes(gzip.compress(b"packed")[:-5])
     assert "cut off" in str(read(tmp_path / "x.txt.gz", "text")[0][0]["error"])
     path.write_bytes(b"")
-    assert read(path, "text")[0] == []
+    rows, tally = read(path, "text")
+    assert rows == [] and tally.skipped == {"empty file": 1}
 
 
 def test_html_of_100_mb_in_one_line(tmp_path: Path) -> None:
