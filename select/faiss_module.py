@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,8 +19,7 @@ def require_faiss(where: str) -> None:
 
 def faiss_module(where: str = "index") -> Any:
     """The module `faiss`. Raises MissingAsset."""
-    if "faiss" not in sys.modules:
-        require_faiss(where)
+    require_faiss(where)
     return importlib.import_module("faiss")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import unicodedata
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,10 +12,9 @@ import pyarrow.compute as pc
 
 from curate.extraction.model import Model
 from curate.extraction.scratch import known, room
-from curate.kernels.cache import folder_of
+from curate.kernels.composition import compose, composition
 from curate.kernels.html_attributes import FIELDS
 from curate.kernels.html_pages import Forest, Found, count_markup, judge_pages, scan_pages, write_pages
-from curate.kernels.unicode import CODE_POINTS, LAST, kept_array
 from curate.text import Bytes, buffers, from_buffers
 
 #: F-beta that the choice of blocks maximises: below 1 a doubtful block is rather left out
@@ -74,7 +71,7 @@ def extract(
         )
         scan_pages(data, offsets[first : last + 1], known(), here.scratch, part)
         judge_pages(data, here.scratch, part, here.measures, forest, here.work, BETAS[favor], whole, said)
-        text, field = write_pages(data, known(), here.scratch, part, may_compose(), markdown, bullets, said)
+        text, field = write_pages(data, known(), here.scratch, part, composition(), markdown, bullets, said)
         for places in (said.field_start, said.field_stop):
             places += sum(len(part) for part in fields)
         texts.append(text)
@@ -95,8 +92,9 @@ def _extracted(texts: list[Bytes], fields: list[Bytes], found: Found, skipped: n
     offsets = np.concatenate([[0], np.cumsum(found.size)]).astype(np.int32)
     text = from_buffers(np.concatenate([_NO_BYTES, *texts]), offsets)
     if found.denormal.any():
-        composed = [unicodedata.normalize("NFC", value) for value in text.filter(pa.array(found.denormal)).to_pylist()]
-        text = pc.replace_with_mask(text, pa.array(found.denormal), pa.array(composed, pa.string()))
+        denormal = pa.array(found.denormal)
+        composed = from_buffers(*compose(*buffers(text.filter(denormal)), composition()))
+        text = pc.replace_with_mask(text, denormal, composed)
     data = np.concatenate([_NO_BYTES, *fields])
     named = {
         name: _strings(data, found.field_start[:, place], found.field_stop[:, place])
@@ -111,26 +109,3 @@ def _strings(data: Bytes, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     places = np.repeat(start - offsets[:-1], sizes) + np.arange(offsets[-1])
     return from_buffers(data[places], offsets)
-
-
-@functools.cache
-def may_compose() -> npt.NDArray[np.uint8]:
-    """1 for each code point that NFC may change, alone or behind another; read-only."""
-    path = folder_of(__file__) / f"composing_{unicodedata.unidata_version}.npy"
-    table = kept_array(path, _composing)
-    table.flags.writeable = False
-    return table
-
-
-def _composing() -> npt.NDArray[np.uint8]:
-    table = np.zeros(CODE_POINTS, np.uint8)
-    for code in range(LAST):
-        char = chr(code)
-        if unicodedata.combining(char) or not unicodedata.is_normalized("NFC", char):
-            table[code] = 1
-        parts = unicodedata.decomposition(char).split()
-        if len(parts) == 2 and not parts[0].startswith("<"):
-            table[int(parts[1], 16)] = 1
-    # the vowels and final consonants of Hangul compose by rule
-    table[0x1161:0x1176] = table[0x11A8:0x11C3] = 1
-    return table

@@ -51,13 +51,17 @@ def to_json(model: Model) -> str:
 
 
 def from_json(text: str, known: Sequence[str]) -> Model:
-    """The model of a file; `known` names the rows of the matrix of features, in order. ValueError if one is missing."""
+    """The model of a file; `known` names the rows of the matrix of features, in order. ValueError if one is missing or a tree too deep."""
+    from curate.kernels.trees import DEPTH
+
     held = json.loads(text)
     names = tuple(held["features"])
     if missing := set(names) - set(known):
         raise ValueError(f"the model asks for features that there are not: {', '.join(sorted(missing))}")
     row = {name: place for place, name in enumerate(known)}
     asked = [tree["above"] for tree in held["trees"]]
+    if (most := max(map(len, asked), default=0)) > DEPTH:
+        raise ValueError(f"a tree of the model asks {most} questions, more than {DEPTH}")
     trees = Trees(
         float(held["base"]),
         np.array([[row[name] for name, _ in tree] for tree in asked], np.int32),

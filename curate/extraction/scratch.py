@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ from curate.kernels.html_words import words
 Counts = npt.NDArray[np.int64]
 #: bytes behind the text of a page that are written to and read, see `curate.kernels.vectors`
 SLACK = 64
+#: room for at most so many elements and bytes of text is kept: some 20 MB
+KEPT_ROWS, KEPT_TEXT = 1 << 17, 4 << 20
 
 
 @functools.cache
@@ -49,11 +52,32 @@ class Room(NamedTuple):
 def room(group: Counts, sizes: Counts, markup: Counts) -> Room:
     """Room for groups of pages: some 300 bytes for each `<`. `group` numbers the groups of pages, from 0 on.
 
-    `sizes` are bytes, `markup` is how often `<` stands in each page.
+    `sizes` are bytes, `markup` is how often `<` stands in each page. Room of moderate size is kept for the next call of the
+    same thread, whose pages then find memory that the system has given out before.
     """
     rows = int(np.bincount(group, np.maximum(markup + 2, 0), 1).max())
     text = int(np.bincount(group, np.maximum(2 * sizes + SLACK, 0), 1).max())
     most = int(markup.max(initial=0)) + 2
+    wanted = (rows, text, most)
+    if rows > KEPT_ROWS or text > KEPT_TEXT:
+        return _made(*wanted)
+    if _kept.room is None or any(size > have for size, have in zip(wanted, _kept.sizes, strict=True)):
+        rows, text, most = (max(size, have) for size, have in zip(wanted, _kept.sizes, strict=True))
+        _kept.sizes, _kept.room = (rows, text, most), _made(rows, text, most)
+    return _kept.room
+
+
+class _Kept(threading.local):
+    """What a thread keeps."""
+
+    sizes: tuple[int, int, int] = (0, 0, 0)
+    room: Room | None = None
+
+
+_kept = _Kept()
+
+
+def _made(rows: int, text: int, most: int) -> Room:
     slots = 8
     while slots < 2 * most:
         slots *= 2
@@ -97,6 +121,5 @@ def room(group: Counts, sizes: Counts, markup: Counts) -> Room:
 
 def one_page(size: int, markup: int) -> tuple[Room, Scratch]:
     """Room for one page, and its part of the tables."""
-    sizes, marks = np.array([size]), np.array([markup])
-    here = room(np.zeros(1, np.int64), sizes, marks)
-    return here, page_of(here.scratch, here.group(sizes, marks), 0)
+    here = _made(markup + 2, 2 * size + SLACK, markup + 2)
+    return here, page_of(here.scratch, here.group(np.array([size]), np.array([markup])), 0)

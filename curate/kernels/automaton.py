@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined_entry, loop
 from curate.kernels.affixes import previous
 from curate.kernels.unicode import LETTER, SPACE, decode, tables
 from curate.text import Bytes, Offsets
@@ -139,7 +139,7 @@ def find(data: Bytes, offsets: Offsets, phrases: Automaton) -> Matches:
     return Matches(start[:count], stop[:count], phrase[:count], first, words)
 
 
-@loop
+@entry
 def _find_all(
     data: Bytes,
     offsets: Offsets,
@@ -267,13 +267,13 @@ def _keep(
     return kept + 1
 
 
-@inlined
+@inlined_entry
 def is_word_part(code: int, classes: npt.NDArray[np.uint16], word: npt.NDArray[np.uint8]) -> bool:
     """Whether a code point is a letter, digit, underscore or combining mark."""
     return (word[code] != 0) | ((classes[code] & LETTER) != 0)
 
 
-@inlined
+@inlined_entry
 def is_unspaced(code: int) -> bool:
     """Whether a code point is of a script that parts no words by spaces: Han, kana, Thai, Lao, Khmer, Burmese."""
     if code < 0x0E00:
@@ -292,7 +292,7 @@ def is_unspaced(code: int) -> bool:
     )
 
 
-@loop
+@entry
 def _count_words(data: Bytes, i: int, end: int, classes: npt.NDArray[np.uint16], word: npt.NDArray[np.uint8]) -> int:
     """Runs of letters, digits, underscores and marks; each letter of a script without spaces is a word of its own."""
     count, inside = 0, False

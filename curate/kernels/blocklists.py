@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined
 from curate.kernels.keys import START, Hashes, KeyTable, Values, key_of, key_table, look_up, step
 from curate.text import Bytes, Offsets
 
@@ -46,7 +46,7 @@ def domain_keys(data: Bytes, offsets: Offsets) -> Hashes:
     return found
 
 
-@loop
+@entry
 def _domain_keys(data: Bytes, offsets: Offsets, found: Hashes) -> None:
     for i in range(len(found)):
         lo, end = np.int64(offsets[i]), np.int64(offsets[i + 1])
@@ -79,7 +79,7 @@ def lists_of(
     return found
 
 
-@loop
+@entry
 def _lists_of(
     data: Bytes,
     offsets: Offsets,
@@ -120,7 +120,7 @@ def page_keys(data: Bytes, offsets: Offsets, start: Integers) -> Hashes:
     return found
 
 
-@loop
+@entry
 def _page_keys(data: Bytes, offsets: Offsets, start: Integers, found: Hashes) -> None:
     for i in range(len(found)):
         state = START
@@ -136,7 +136,7 @@ def count_words(data: Bytes, offsets: Offsets, words: KeyTable) -> npt.NDArray[n
     return found
 
 
-@loop
+@entry
 def _count_words(data: Bytes, offsets: Offsets, keys: Hashes, values: Values, found: npt.NDArray[np.int32]) -> None:
     for i in range(len(found)):
         state, inside = START, False

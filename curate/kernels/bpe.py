@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, kernel, loop
+from curate.kernels import entry, inlined, kernel, loop
 from curate.kernels.hashing import mix64
 from curate.kernels.unicode import decode
 from curate.text import Bytes, Offsets
@@ -255,7 +255,7 @@ def _keep(words: Words, at: int, value: Any, head: Any, data: Bytes, i: int, end
     used[2] += count if count > 1 else 0
 
 
-@loop
+@entry
 def encode_texts(
     data: Bytes,
     offsets: Offsets,

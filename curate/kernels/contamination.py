@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.folded_words import Folding, Places, folding, words_in
 from curate.kernels.groups import GOLDEN, Hashes
 from curate.kernels.segments import word_edges
@@ -113,7 +113,7 @@ def open_table(keys: Hashes) -> tuple[Hashes, Hashes, Places]:
     return bits, table, ids
 
 
-@loop
+@entry
 def _insert(keys: Hashes, bits: Hashes, table: Hashes, ids: Places) -> None:
     shift = _shift(len(bits) * 64)
     for k in range(len(keys)):
@@ -193,7 +193,7 @@ def _doubled(held: Places) -> Places:
     return np.concatenate([held, np.empty_like(held)])
 
 
-@loop
+@entry
 def _search(
     data: Bytes,
     offsets: Offsets,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.affixes import Classes
 from curate.kernels.ascii import line_feed
 from curate.kernels.grams import extend, first_of, start_grams, sum_characters
@@ -89,7 +89,7 @@ def dolma_signals(data: Bytes, offsets: Offsets, *, naughty: Hashes, empty_lines
     return signals
 
 
-@loop
+@entry
 def _all(
     data: Bytes,
     offsets: Offsets,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry, loop
 from curate.kernels.keys import START, Hashes, KeyTable, Values, key_of, look_up, step
 from curate.text import Bytes
 
@@ -25,7 +25,7 @@ def registered_domains(data: Bytes, start: Integers, stop: Integers, suffixes: K
     return found
 
 
-@loop
+@entry
 def _registered_domains(
     data: Bytes,
     start: Integers,

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry, loop
 from curate.kernels.groups import Places
 
 Logarithms = npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ def logarithms() -> Logarithms:
     return table
 
 
-@loop
+@entry
 def natural_logarithm(n: int) -> float:
     """ln n of an integer n >= 1 by additions, products and quotients alone: the C library's differs by machine."""
     twos = 0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.fasttext_file import FNV, HIERARCHICAL_SOFTMAX, Ends, find_word, hashed, read, tree_of
 from curate.text import Bytes, Offsets
 
@@ -85,7 +85,7 @@ def classify(
     return found
 
 
-@loop
+@entry
 def _classify(
     data: Bytes,
     offsets: Offsets,

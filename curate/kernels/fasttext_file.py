@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined
 from curate.text import Bytes
 
 Floats = npt.NDArray[np.float32]
@@ -124,11 +124,11 @@ def _entries(file: BinaryIO, count: int) -> tuple[Bytes, Ends, npt.NDArray[np.in
             raise EOFError
 
 
-@loop
+@entry
 def _scan(raw: Bytes, ends: Ends, counts: npt.NDArray[np.int64], spelled: Bytes) -> int:
     """Write the entries apart; the bytes that they take, or -1 where `raw` ends before they do."""
     at, size = 0, 0
-    for entry in range(len(counts)):
+    for place in range(len(counts)):
         while at < len(raw) and raw[at] != 0:
             spelled[size] = raw[at]
             size += 1
@@ -138,8 +138,8 @@ def _scan(raw: Bytes, ends: Ends, counts: npt.NDArray[np.int64], spelled: Bytes)
         times = np.int64(0)
         for k in range(8):
             times |= np.int64(raw[at + 1 + k]) << (8 * k)
-        counts[entry] = times
-        ends[entry + 1] = size
+        counts[place] = times
+        ends[place + 1] = size
         at += 10
     return at
 
@@ -167,7 +167,7 @@ def _centroids(file: BinaryIO) -> list[Floats]:
     return [*values[:cut].reshape(parts - 1, 256, width), values[cut:].reshape(256, last)]
 
 
-@loop
+@entry
 def _fill(slots: Places, spelled: Bytes, ends: Ends) -> None:
     """Put each word into the open table."""
     mask = len(slots) - 1

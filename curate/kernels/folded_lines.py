@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.hashing import encode
 from curate.kernels.unicode import SPACE, decode, tables
 from curate.text import Bytes, Offsets
@@ -30,7 +30,7 @@ def fold(data: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets]:
     return out[: ends[-1]], ends.astype(np.int32)
 
 
-@loop
+@entry
 def _fold(
     data: Bytes,
     offsets: Offsets,

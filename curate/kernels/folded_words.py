@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.groups import Hashes
 from curate.kernels.script_names import SCRIPTS
 from curate.kernels.scripts import script_table
@@ -104,7 +104,7 @@ def folded_words(data: Bytes, offsets: Offsets) -> FoldedWords:
     return FoldedWords(hashes[:count], start[:count], stop[:count], first)
 
 
-@loop
+@entry
 def _all_words(
     data: Bytes,
     offsets: Offsets,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, inlined_entry, loop
 from curate.text import Bytes
 
 Hashes = npt.NDArray[np.uint64]
@@ -41,7 +41,7 @@ def eight_bytes(data: Bytes, at: int) -> np.uint64:
     return low | np.uint64(data[i + np.uint64(6)]) << np.uint64(48) | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
 
 
-@inlined
+@inlined_entry
 def hash_range(data: Bytes, start: int, stop: int) -> np.uint64:
     """A 64-bit hash of `data[start:stop]`, never 0: eight bytes at a time, each step a bijection of the state."""
     value = np.uint64(stop - start) * GOLDEN
@@ -94,7 +94,7 @@ def word_characters(data: Bytes, start: int, stop: int) -> int:
     return size - np.int64((more >> np.uint64(7)) * np.uint64(0x0101010101010101) >> np.uint64(56))
 
 
-@loop
+@entry
 def power_of_two(least: int) -> int:
     """The smallest power of two that is at least `least` and 8."""
     size = 8
@@ -149,7 +149,7 @@ def alike(data: Bytes, start: Counts, stop: Counts, first: npt.NDArray[np.int64]
     return found
 
 
-@loop
+@entry
 def _alike(
     data: Bytes,
     start: Counts,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry, loop
 from curate.kernels.html_measures import ACTIVE, TOKENS, Measures
 from curate.kernels.html_state import BLOCKS, CELL_SIZE, CELLS, ELEMENT, PATH, TAG, Scratch
 from curate.kernels.html_tags import H1, H6, IN_TABLE
@@ -32,7 +32,7 @@ class Chances(NamedTuple):
     hits: npt.NDArray[np.float64]  # LEVELS
 
 
-@loop
+@entry
 def find_tables(s: Scratch, m: Measures, table: npt.NDArray[np.int32]) -> None:
     """The table of data that each block is in, or 0."""
     last, elements = np.int64(0), s.elements

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.html_measures import (
     ACTIVE, ARTICLES, BLOCK_COUNT, CJK, COMMAS, DIGITS, FIRST, FIRST_ARTICLE, HIDDEN_SHARE, LAST, LETTERS, LINK_SHARE,
     LONG_SHARE, MOST_ARTICLE, MOST_KIN, MOST_OWN, PARAGRAPH_SHARE, RELAXED, ROOT, S_BLOCKS, S_COMMAS, S_LINKED, S_LONG,
@@ -70,7 +70,7 @@ def _number(value: float) -> np.float32:
     return np.float32(max(value, 0))
 
 
-@loop
+@entry
 def page_features(s: Scratch, m: Measures, first: int, x: Numbers, column_of: Integers) -> tuple[int, int]:
     """The features of the blocks from `first` on that count, one a column of `x`: (the last block and one, how many count).
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, kernel, loop
+from curate.kernels import entry, kernel, loop
+from curate.kernels.composition import Composition, may_change
 from curate.kernels.html_attributes import FIELDS
 from curate.kernels.html_choice import Chances, choose, even_tables, find_tables
 from curate.kernels.html_features import page_features
@@ -17,7 +18,7 @@ from curate.kernels.html_state import BEGIN, BLOCKS, OUT, SPACE, Known, Scratch
 from curate.kernels.html_text import append_text
 from curate.kernels.html_write import room_needed, write_page
 from curate.kernels.trees import add_trees
-from curate.kernels.unicode import decode
+from curate.kernels.vectors import WIDTH, marks, ones
 from curate.text import Bytes, Offsets
 
 Floats = npt.NDArray[np.float32]
@@ -27,6 +28,8 @@ FEW, LITTLE, MUCH_HIDDEN = 250, 1500, 0.8
 #: of the processor's cache
 CHUNK = 250
 _FIELDS = len(FIELDS)
+#: masks of `<`
+_less = marks([60])
 
 
 class Group(NamedTuple):
@@ -90,7 +93,7 @@ def scan_pages(data: Bytes, offsets: Offsets, known: Known, s: Scratch, g: Group
             scan_page(data, np.int64(offsets[page]), np.int64(offsets[page + 1]), known, page_of(s, g, page))
 
 
-@loop
+@entry
 def measure_page(data: Bytes, s: Scratch, m: Measures) -> bool:
     """Measure the blocks of a page; whether hidden ones count."""
     count_blocks(data, s, m)
@@ -148,20 +151,6 @@ def judge_pages(
         found.confidence[page], found.kept[page], found.blocks[page] = best, kept, here.state[BLOCKS]
 
 
-@inlined
-def _may_compose(text: Bytes, start: int, stop: int, maybe: npt.NDArray[np.uint8]) -> bool:
-    """Whether the text has a character that NFC may change."""
-    i = start
-    while i < stop:
-        if text[i] < 0xCC:
-            i += 1
-            continue
-        code, i = decode(text, i, stop)
-        if maybe[code]:
-            return True
-    return False
-
-
 @loop
 def _write_fields(
     data: Bytes, known: Known, s: Scratch, out: Bytes, at: int, start: npt.NDArray, stop: npt.NDArray
@@ -201,7 +190,7 @@ def write_pages(
     known: Known,
     s: Scratch,
     g: Group,
-    maybe: npt.NDArray[np.uint8],
+    tables: Composition,
     markdown: bool,
     bullets: bool,
     found: Found,
@@ -216,7 +205,7 @@ def write_pages(
             continue
         here, start = page_of(s, g, page), at
         at = write_page(here, g.chosen[g.rows[page] : g.rows[page + 1]], markdown, bullets, text, at)
-        found.size[page], found.denormal[page] = at - start, _may_compose(text, start, at, maybe)
+        found.size[page], found.denormal[page] = at - start, may_change(text, start, at, tables)
         field_at = _write_fields(data, known, here, fields, field_at, found.field_start[page], found.field_stop[page])
     return text[:at].copy(), fields[:field_at].copy()
 
@@ -225,7 +214,10 @@ def write_pages(
 def count_markup(data: Bytes, offsets: Offsets, counts: npt.NDArray[np.int64]) -> None:
     """How often `<` stands in each page: no page has more elements or blocks than that and one."""
     for page in range(len(offsets) - 1):
-        found = 0
-        for i in range(np.uint64(offsets[page]), np.uint64(offsets[page + 1])):
-            found += data[i] == 60
+        i, stop, found = np.int64(offsets[page]), np.int64(offsets[page + 1]), np.uint64(0)
+        while i + WIDTH <= stop:
+            found += ones(_less(data, i)[0])
+            i += WIDTH
+        for k in range(i, stop):
+            found += np.uint64(data[k] == 60)
         counts[page] = found

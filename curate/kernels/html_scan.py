@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.html_attributes import (
     CLASS, DATETIME, F_DATE, F_LANG, F_TITLE, FIRST, HREF, ID, ITEMPROP, LANG, LAST, ROLE, TYPE, XML_LANG, contains,
     hides, read_attributes, read_link, read_linked_data, read_meta, same_word, set_field,
@@ -35,7 +35,7 @@ from curate.text import Bytes
 MUCH_TEXT = 500
 
 
-@loop
+@entry
 def scan_page(data: Bytes, start: int, stop: int, known: Known, s: Scratch) -> None:
     """Read the page `data[start:stop]`; never a byte before or behind."""
     _begin(s, data, start, stop)

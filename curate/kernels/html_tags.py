@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined
 from curate.kernels.groups import eight_bytes
 from curate.kernels.vectors import WIDTH, bytes_before, name_length
 from curate.text import Bytes
@@ -100,7 +100,7 @@ def _eight_or_less(data: Bytes, at: int, stop: int) -> Any:
     return value
 
 
-@loop
+@entry
 def read_name(data: Bytes, at: int, stop: int) -> tuple[int, Any]:
     """The name of a tag or an attribute at `at`: (where it ends, its hash in lower case)."""
     i, value = at, _0
@@ -191,7 +191,7 @@ def is_space(byte: Any) -> bool:
     return byte <= 32
 
 
-@loop
+@entry
 def find_byte(data: Bytes, at: int, stop: int, wanted: int) -> int:
     """Where `wanted` is next in `data[at:stop]`, or `stop`."""
     i, byte = at, np.uint8(wanted)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.html_entities import Entities, reference
 from curate.kernels.vectors import WIDTH, copy_plain
 from curate.text import Bytes
@@ -86,7 +86,7 @@ def _copy(data: Bytes, i: int, stop: int, text: Bytes, out: int, kinds: Bytes) -
     return i, out
 
 
-@loop
+@entry
 def append_text(
     data: Bytes,
     at: int,

@@ -16,6 +16,7 @@ from curate.kernels.html_state import (
 from curate.kernels.html_tags import (
     BLOCKQUOTE, DD, DT, H1, H6, IN_LIST, IN_PRE, IN_QUOTE, IN_TABLE, LI, OL, PRE, TABLE, TD, TH, TR, UL,
 )  # fmt: skip
+from curate.kernels.vectors import WIDTH, copy_all
 from curate.text import Bytes
 
 #: how far around a block its list, table or code is looked for
@@ -216,10 +217,11 @@ def _write_block(
         at = _put(out, at, b"> ")
     one_line = here.row > 0 or H1 <= tag <= H6
     if not (one_line or indent or quoted):
-        for i in range(s.blocks[block, START], s.blocks[block, STOP]):
-            out[at] = s.text[i]
-            at += 1
-        return at
+        first, size = np.int64(s.blocks[block, START]), np.int64(s.blocks[block, STOP] - s.blocks[block, START])
+        # there is room behind the text of a page, and behind what is written: see `room_needed`
+        for i in range(0, size, WIDTH):
+            copy_all(s.text, first + i, out, at + i)
+        return at + size
     for i in range(s.blocks[block, START], s.blocks[block, STOP]):
         byte = s.text[i]
         if byte == 10 and one_line:

@@ -11,7 +11,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined
 from curate.kernels.hashing import encode
 from curate.kernels.unicode import decode
 from curate.text import Bytes, Offsets
@@ -79,7 +79,7 @@ def standard_spelling(
     return out[:size], bounds, replaced
 
 
-@loop
+@entry
 def _all(
     data: Bytes,
     offsets: Offsets,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, kernel, loop
+from curate.kernels import entry, inlined, kernel
 from curate.text import Bytes, Offsets
 
 Hashes = npt.NDArray[np.uint64]
@@ -76,7 +76,7 @@ def key_table(keys: Hashes, values: npt.NDArray[Any]) -> KeyTable:
     return table
 
 
-@loop
+@entry
 def _fill(given: Hashes, bits: Values, keys: Hashes, values: Values) -> None:
     mask = np.uint64(len(keys) - 1)
     for i in range(len(given)):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry, loop
 from curate.kernels.affixes import Classes
 from curate.kernels.lines import line_end, sentences, strip
 from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, phrases_in
@@ -66,7 +66,7 @@ def count_sentences(data: Bytes, offsets: Offsets, words: Words) -> npt.NDArray[
     return found
 
 
-@loop
+@entry
 def _sentences(
     data: Bytes,
     offsets: Offsets,
@@ -84,7 +84,7 @@ def _sentences(
             found[text] += number
 
 
-@loop
+@entry
 def _edit(
     data: Bytes,
     offsets: Offsets,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry
 from curate.kernels.fasttext import exponential
 from curate.kernels.hashed_grams import (
     MOST_LETTERS,
@@ -88,7 +88,7 @@ def _most_features(least: int, most: int) -> int:
     return 2 * MOST_WORDS * (2 + (MOST_LETTERS + 2) * max(most - least + 1, 0))
 
 
-@loop
+@entry
 def _features(
     data: Bytes,
     lo: int,
@@ -114,7 +114,7 @@ def _features(
     return size, count
 
 
-@loop
+@entry
 def _probabilities(
     data: Bytes,
     start: Places,

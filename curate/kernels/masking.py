@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry
 from curate.text import Bytes, Offsets
 
 Integers = npt.NDArray[np.int32]
@@ -45,7 +45,7 @@ def replace_each(
     return out, made
 
 
-@loop
+@entry
 def _replace_all(
     data: Bytes,
     offsets: Offsets,

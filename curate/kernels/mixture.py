@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import kernel, loop
+from curate.kernels import entry, kernel, loop
 from curate.kernels.addresses import int32_at, int64_at
 from curate.kernels.permutation import epoch_key, permuted
 
@@ -64,7 +64,7 @@ class Position(NamedTuple):
     open: Integers
 
 
-@loop
+@entry
 def block_of(corpus: Corpus, source: int, document: int) -> int:
     """The block that holds a document of a source."""
     low, high = corpus.first_block[source], corpus.first_block[source + 1] - 1
@@ -120,7 +120,7 @@ def find_head(corpus: Corpus, position: Position, source: int, context: int, lon
     return False
 
 
-@loop
+@entry
 def next_source(position: Position, weights: Floats) -> int:
     """The source to draw from: WF2Q."""
     best, behind = -1, -1

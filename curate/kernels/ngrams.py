@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined
 from curate.kernels.groups import GOLDEN
 
 Ids = npt.NDArray[np.int32]
@@ -66,7 +66,7 @@ class Numbers:
         self._keys, self._ids = keys, ids
 
 
-@loop
+@entry
 def _number(
     table: Keys, numbers: Ids, keys: Keys, start: int, before: int, count: int, ids: Ids, fresh: Places
 ) -> tuple[int, int]:
@@ -84,14 +84,14 @@ def _number(
     return len(keys), count
 
 
-@loop
+@entry
 def _look_up(table: Keys, numbers: Ids, keys: Keys, ids: Ids) -> None:
     for i in range(len(keys)):
         slot = _slot(table, keys[i])
         ids[i] = 0 if table[slot] == _0 else numbers[slot]
 
 
-@loop
+@entry
 def _rehash(old: Keys, old_ids: Ids, keys: Keys, ids: Ids) -> None:
     for i in range(len(old)):
         if old[i] != _0:
@@ -138,7 +138,7 @@ def fill_table(grams: Keys, tokens: Ids, probability: Logs, backoff: Logs) -> in
     return _fill(grams, grams.view(np.float32), tokens, probability, backoff)
 
 
-@loop
+@entry
 def _fill(grams: Keys, values: Logs, tokens: Ids, probability: Logs, backoff: Logs) -> int:
     twice = 0
     for i in range(len(tokens)):
@@ -162,7 +162,7 @@ def score_lines(
     return total, tokens
 
 
-@loop
+@entry
 def _score(
     order: int,
     probability: Logs,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry
 from curate.kernels.keys import START, Hashes, key_of, step
 from curate.kernels.normal_form import Table, folding
 from curate.kernels.unicode import ALNUM, DECIMAL, LETTER, SPACE, decode, tables
@@ -42,7 +42,7 @@ def passages_of(data: Bytes, offsets: Offsets, *, blocks: bool) -> Passages:
     return Passages(first, start[:count].copy(), stop[:count].copy())
 
 
-@loop
+@entry
 def _passages(
     data: Bytes,
     offsets: Offsets,
@@ -99,7 +99,7 @@ def _ascii_forms() -> Bytes:
     return forms
 
 
-@loop
+@entry
 def _keys(
     data: Bytes,
     start: Integers,
@@ -162,7 +162,7 @@ def cut_spans(data: Bytes, offsets: Offsets, passages: Passages, cut: npt.NDArra
     return Passages(first, start[cut], stop[cut])
 
 
-@loop
+@entry
 def _extend(
     data: Bytes,
     offsets: Offsets,
@@ -207,7 +207,7 @@ def gathered(data: Bytes, start: Integers, stop: Integers) -> tuple[Bytes, Offse
     return out, offsets
 
 
-@loop
+@entry
 def _gather(data: Bytes, start: Integers, stop: Integers, out: Bytes) -> None:
     at = 0
     for k in range(len(start)):

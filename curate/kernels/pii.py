@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.contacts import credentials_at, email_at, ipv4_at, ipv6_at
 from curate.kernels.digit_groups import groups_at
 from curate.kernels.identifiers import card_at, identifier_at
@@ -65,7 +65,7 @@ def find_pii(data: Bytes, offsets: Offsets, wanted: Switches) -> Found:
     return Found(start[chosen], stop[chosen], kind[chosen], first)
 
 
-@loop
+@entry
 def _settle(order: npt.NDArray[np.int64], start: Integers, stop: Integers, taken: Switches, kept: Switches) -> None:
     """Keep each candidate, in this order, that lies on no byte of one kept before."""
     for place in order:
@@ -80,7 +80,7 @@ def _settle(order: npt.NDArray[np.int64], start: Integers, stop: Integers, taken
                 taken[i] = True
 
 
-@loop
+@entry
 def _scan(
     data: Bytes,
     offsets: Offsets,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.affixes import Classes, previous
 from curate.kernels.ascii import line_feed, lower_eight
 from curate.kernels.entropy import entropy, logarithms
@@ -115,7 +115,7 @@ def _salted(lists: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[Hashes, dic
     return hash_set(word_hash(word.encode()) ^ salt[code] for code, words in lists for word in words), salt
 
 
-@loop
+@entry
 def _characters(
     data: Bytes,
     offsets: Offsets,
@@ -184,7 +184,7 @@ def _count_bytes(data: Bytes, lo: np.uint64, hi: np.uint64, counted: npt.NDArray
         counted[place] += np.int64(counts[place])
 
 
-@loop
+@entry
 def _lines(
     data: Bytes,
     offsets: Offsets,
@@ -306,7 +306,7 @@ def _folded_hash(
     return hash_range(data, lo, hi)
 
 
-@loop
+@entry
 def _words(
     data: Bytes,
     start: Counts,

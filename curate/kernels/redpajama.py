@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, inlined_entry, loop
 from curate.kernels.affixes import Classes
 from curate.kernels.entropy import Logarithms, entropy, logarithms
 from curate.kernels.grams import extend, first_of, start_grams, sum_characters
@@ -76,7 +76,7 @@ def phrases(entries: Iterable[str]) -> Phrases:
     )
 
 
-@inlined
+@inlined_entry
 def _joined(head: np.uint64, word: np.uint64) -> np.uint64:
     """The hash of a phrase that goes on with a word, never 0."""
     value = (head ^ (word >> np.uint64(7)) ^ (word << np.uint64(57))) * GOLDEN
@@ -176,7 +176,7 @@ def _room(longest: int) -> Room:
     )
 
 
-@loop
+@entry
 def _all(
     data: Bytes,
     offsets: Offsets,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.ascii import line_feed
 from curate.kernels.grams import extend, first_of, start_grams, sum_characters
 from curate.kernels.groups import Counts, Hashes, Places, add, characters_in, hash_range, power_of_two
@@ -59,7 +59,7 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
     return signals
 
 
-@loop
+@entry
 def _parts(data: Bytes, offsets: Offsets, classes: npt.NDArray[np.uint16], seen: Hashes, signals: Signals) -> None:
     """The signals of lines and paragraphs, and the number of characters."""
     for text in range(len(offsets) - 1):
@@ -111,7 +111,7 @@ def _repeated_parts(
     return copies, copied, parts
 
 
-@loop
+@entry
 def _grams(
     data: Bytes,
     offsets: Offsets,

@@ -13,7 +13,7 @@ import unicodedata
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry
 from curate.kernels.cache import folder_of
 from curate.kernels.script_names import NAMES, SCRIPTS
 from curate.kernels.unicode import CODE_POINTS, LAST, decode, kept_array
@@ -63,7 +63,7 @@ def script_counts(data: Bytes, offsets: Offsets, most: int = 1 << 31) -> npt.NDA
     return counts
 
 
-@loop
+@entry
 def _count(data: Bytes, offsets: Offsets, most: int, table: Scripts, counts: npt.NDArray[np.int32]) -> None:
     for text in range(len(offsets) - 1):
         i, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])

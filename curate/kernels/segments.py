@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined
 from curate.kernels.unicode import CODE_POINTS, decode
 from curate.text import Bytes, Offsets
 
@@ -95,7 +95,7 @@ def word_edges(data: Bytes, offsets: Offsets, ideographs: bool = True) -> Bytes:
     return edges if runs or alone else nothing
 
 
-@loop
+@entry
 def _runs(
     data: Bytes,
     offsets: Offsets,
@@ -161,7 +161,7 @@ def _word_starts(text: Bytes) -> npt.NDArray[np.int64]:
     return np.fromiter((begin for begin, _ in breaker.segments()), np.int64)
 
 
-@loop
+@entry
 def _look(data: Bytes, offsets: Offsets, texts: npt.NDArray[np.bool_]) -> bool:
     """Mark the texts whose bytes may be of unspaced scripts; whether there is one."""
     some = False
@@ -188,7 +188,7 @@ def _may_be_unspaced(first: int, second: int) -> np.uint8:
     return np.uint8(thai_lao | burmese_khmer_tai | ((first >= 0xE3) & (first < 0xFF)))
 
 
-@loop
+@entry
 def _choose(
     data: Bytes,
     start: Positions,
@@ -223,7 +223,7 @@ def _choose(
     return count
 
 
-@loop
+@entry
 def _gather(data: Bytes, start: Positions, stop: Positions, out: Bytes) -> None:
     """Write the words one behind the other, a line feed behind each."""
     size = 0
@@ -235,7 +235,7 @@ def _gather(data: Bytes, start: Positions, stop: Positions, out: Bytes) -> None:
         size += 1
 
 
-@loop
+@entry
 def _inside(text: Bytes, begins: npt.NDArray[np.int64], places: Positions, counts: npt.NDArray[np.int64]) -> int:
     """The bytes, from the start of its line, at which each of `begins` (in UTF-16 units) inside of a line stands."""
     found, units, at, line, latest = 0, 0, 0, 0, 0
@@ -256,7 +256,7 @@ def _inside(text: Bytes, begins: npt.NDArray[np.int64], places: Positions, count
     return found
 
 
-@loop
+@entry
 def _merge(
     start: Positions,
     stop: Positions,

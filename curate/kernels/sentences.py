@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry, loop
 from curate.kernels.affixes import previous
 from curate.kernels.unicode import SPACE, decode, tables
 from curate.text import Bytes, Offsets
@@ -62,7 +62,7 @@ def find_lines(data: Bytes, offsets: Offsets) -> Sentences:
     return Sentences(start[:count], stop[:count], first)
 
 
-@loop
+@entry
 def _find_lines(
     data: Bytes, offsets: Offsets, classes: Classes, start: Places, stop: Places, first: npt.NDArray[np.int64]
 ) -> int:
@@ -78,7 +78,7 @@ def _find_lines(
     return count
 
 
-@loop
+@entry
 def _find(
     data: Bytes,
     offsets: Offsets,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.affixes import Classes
 from curate.kernels.groups import GOLDEN, Counts, Hashes, clear, find_slot, hash_range, power_of_two
 from curate.kernels.scripts import NO_SCRIPT, Scripts, script_table
@@ -39,7 +39,7 @@ def setu_signals(data: Bytes, offsets: Offsets) -> npt.NDArray[np.float64]:
     return signals
 
 
-@loop
+@entry
 def _all(
     data: Bytes,
     offsets: Offsets,

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry, loop
 from curate.kernels.affixes import previous
 from curate.kernels.unicode import CODE_POINTS, LAST, SPACE, decode, tables
 from curate.text import Bytes, Offsets
@@ -62,7 +62,7 @@ def edit_chunks(
     return out[:size], ends, counts
 
 
-@loop
+@entry
 def _edit(
     data: Bytes,
     offsets: Offsets,

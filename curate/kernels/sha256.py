@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.text import Bytes
 
 Words = npt.NDArray[np.uint32]
@@ -90,7 +90,7 @@ def _compress(state: Words, w: Words) -> None:
     state[6], state[7] = np.uint32(state[6] + g), np.uint32(state[7] + h)
 
 
-@loop
+@entry
 def remainder(data: Bytes, start: int, stop: int, divisor: int, room: Words) -> int:
     """SHA-256 of `data[start:stop]`, read as a number of 256 bits, modulo 1 <= `divisor` < 2**32.
 

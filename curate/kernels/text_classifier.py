@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.fasttext import exponential
 from curate.kernels.fasttext_file import (
     FNV,
@@ -82,7 +82,7 @@ def load(path: Path) -> tuple[Classifier, tuple[str, ...]]:
     return Classifier(made.words, made.rows, kept, made.output, children, sizes), made.labels
 
 
-@loop
+@entry
 def _end(word: Bytes, slots: Places, spelled: Bytes, ends: Ends) -> tuple[int, int]:
     """The number of a word, or -1, and its hash as a signed number."""
     value = FNV
@@ -103,7 +103,7 @@ def probabilities(data: Bytes, offsets: Offsets, model: Classifier, labels: int)
     return scores
 
 
-@loop
+@entry
 def _score(
     data: Bytes,
     offsets: Offsets,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import loop
+from curate.kernels import entry, loop
 from curate.kernels.automaton import is_unspaced, is_word_part
 from curate.kernels.groups import hash_range
 from curate.kernels.unicode import CODE_POINTS, SPACE, decode, tables
@@ -84,7 +84,7 @@ def normalized(data: Bytes, offsets: Offsets) -> tuple[Bytes, npt.NDArray[np.int
     return out[: bounds[-1]], bounds
 
 
-@loop
+@entry
 def _normalize(
     data: Bytes,
     offsets: Offsets,
@@ -133,7 +133,7 @@ def split_lines(data: Bytes, offsets: npt.NDArray[np.int64], *, words: bool) -> 
     return Lines(hashes[:count], start[:count], stop[:count], first[: lines + 1], texts)
 
 
-@loop
+@entry
 def _split(
     data: Bytes,
     offsets: npt.NDArray[np.int64],
@@ -187,7 +187,7 @@ def hashes_of(data: Bytes, offsets: Offsets) -> npt.NDArray[np.uint64]:
     return hashes
 
 
-@loop
+@entry
 def _hash_all(data: Bytes, offsets: Offsets, hashes: npt.NDArray[np.uint64]) -> None:
     for i in range(len(hashes)):
         hashes[i] = hash_range(data, np.int64(offsets[i]), np.int64(offsets[i + 1]))

@@ -9,31 +9,52 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import kernel, loop
+from curate.kernels import entry, inlined, kernel
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
+#: the most questions that a tree asks
+DEPTH = 6
 
 
-@loop
+@inlined
+def _asked(x: Floats, tree: int, level: int, feature: Integers, threshold: Floats) -> tuple[Floats, np.float32]:
+    """The values that a level of a tree asks about, and what they must be above: never for a level that there is not."""
+    if level < feature.shape[1]:
+        return x[feature[tree, level]], threshold[tree, level]
+    return x[0], np.float32(np.inf)
+
+
+@entry
 def add_trees(
     x: Floats, rows: int, feature: Integers, threshold: Floats, leaves: Floats, place: Integers, out: Floats
 ) -> None:
     """Add the answers of all trees for the first `rows` columns of `x` (features x rows) to `out`.
 
-    `feature` and `threshold` are trees x depth, `leaves` trees x 2**depth; bit d of a row's leaf says whether its
-    feature is above threshold d. `place` is room for `rows` numbers.
+    `feature` and `threshold` are trees x depth, at most DEPTH; `leaves` is trees x 2**depth; bit d of a row's leaf says
+    whether its feature is above threshold d. `place` is room for `rows` numbers.
     """
-    depth = feature.shape[1]
+    none = np.int32(0)
     for tree in range(feature.shape[0]):
-        place[:rows] = 0
-        for level in range(depth):
-            values, least, bit = x[feature[tree, level]], threshold[tree, level], np.int32(1 << level)
-            for row in range(rows):
-                place[row] |= bit if values[row] > least else np.int32(0)
+        a, over_a = _asked(x, tree, 0, feature, threshold)
+        b, over_b = _asked(x, tree, 1, feature, threshold)
+        c, over_c = _asked(x, tree, 2, feature, threshold)
+        d, over_d = _asked(x, tree, 3, feature, threshold)
+        e, over_e = _asked(x, tree, 4, feature, threshold)
+        f, over_f = _asked(x, tree, 5, feature, threshold)
+        # all levels in one pass: a row's place is written once, many rows at a time
+        for row in range(rows):
+            place[row] = (
+                (np.int32(1) if a[row] > over_a else none)
+                | (np.int32(2) if b[row] > over_b else none)
+                | (np.int32(4) if c[row] > over_c else none)
+                | (np.int32(8) if d[row] > over_d else none)
+                | (np.int32(16) if e[row] > over_e else none)
+                | (np.int32(32) if f[row] > over_f else none)
+            )
         of_tree = leaves[tree]
         for row in range(rows):
-            out[row] += of_tree[place[row]]
+            out[row] += of_tree[np.uint32(place[row])]
 
 
 @kernel

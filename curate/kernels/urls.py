@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.keys import START, Hashes, KeyTable, Values, key_of, look_up, step
 from curate.text import Bytes, Offsets
 
@@ -59,7 +59,7 @@ def canonical_urls(data: Bytes, offsets: Offsets, tracked: KeyTable, options: in
     return Canonical(out[:size], ends, start, stop, odd)
 
 
-@loop
+@entry
 def _all(
     data: Bytes,
     offsets: Offsets,

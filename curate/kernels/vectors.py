@@ -105,6 +105,19 @@ def copy_plain(typing: Any, data: Any, at: Any, out: Any, to: Any) -> Any:
 
 
 @intrinsic
+def copy_all(typing: Any, data: Any, at: Any, out: Any, to: Any) -> Any:
+    """Copy WIDTH bytes from `data[at:]` to `out[to:]`."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        here = _load(context, builder, (signature.args[0], values[0]), values[1], _VECTOR)
+        room = context.make_array(signature.args[2])(context, builder, values[2]).data
+        builder.store(here, builder.bitcast(builder.gep(room, [values[3]]), _VECTOR.as_pointer()), align=1)
+        return ir.Constant(_LONG, WIDTH)
+
+    return types.int64(data, types.int64, out, types.int64), code
+
+
+@intrinsic
 def ones(typing: Any, mask: Any) -> Any:
     """How many bits of a mask are set."""
 
@@ -127,3 +140,17 @@ def marks(*wanted: Sequence[int | tuple[int, int]]) -> Callable[..., Any]:
         return types.UniTuple(types.uint64, len(wanted))(data, types.int64), code
 
     return masks
+
+
+def before_any(wanted: Sequence[int | tuple[int, int]]) -> Callable[..., Any]:
+    """A function of (data, at) -> how many of the WIDTH bytes from `at` are before the first wanted one: WIDTH if none is."""
+
+    @intrinsic
+    def before(typing: Any, data: Any, at: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            vector = _load(context, builder, (signature.args[0], values[0]), values[1], _VECTOR)
+            return _first(builder, _any_of(builder, vector, wanted))
+
+        return types.int64(data, types.int64), code
+
+    return before

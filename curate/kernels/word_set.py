@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined
 from curate.kernels.ascii import line_feed
 from curate.kernels.groups import Hashes, hash_range
 from curate.text import Bytes
@@ -47,7 +47,7 @@ def line_hashes(data: Bytes) -> Hashes:
     return out[: _line_hashes(data, out)]
 
 
-@loop
+@entry
 def _line_hashes(data: Bytes, out: Hashes) -> int:
     count, i = 0, 0
     while i < len(data):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.kernels import inlined, loop
+from curate.kernels import entry, inlined, loop
 from curate.kernels.affixes import APOSTROPHE, Classes, infix_length, is_address, prefix_length, suffix_length
 from curate.kernels.ascii import BLANK, CAPITAL, FIGURE, JOINT, MARK, SMALL, STOP, WIDE, Kinds, kinds, word_end
 from curate.kernels.groups import Alike, Counts, Hashes, alike
@@ -92,7 +92,7 @@ def split(data: Bytes, offsets: Offsets) -> tuple[Words, npt.NDArray[np.bool_]]:
     return Words(start[:count], stop[:count], first), unspaced
 
 
-@loop
+@entry
 def _split_all(
     data: Bytes,
     offsets: Offsets,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,7 +34,8 @@ SIGNALS: Mapping[str, Signal] = {
 }
 
 
-ESCAPE = 0x1B
+#: looked for as `memchr` does, without an array of answers
+ESCAPE = re.compile(b"\x1b")
 
 
 class Utf8(NamedTuple):
@@ -51,7 +53,7 @@ def in_utf8(content: pa.Array, charset: pa.Array) -> Utf8:
         pages = content.cast(pa.string())
         data, offsets = buffers(pages)
         # encodings with escapes are ASCII to the eye
-        if not (data[offsets[0] : offsets[-1]] == ESCAPE).any():
+        if not ESCAPE.search(data[offsets[0] : offsets[-1]].data):
             return Utf8(pages, ["utf-8"] * count, [0] * count)
     except pa.ArrowInvalid:
         pass

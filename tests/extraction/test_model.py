@@ -60,6 +60,15 @@ def test_a_model_is_its_file() -> None:
     assert np.allclose(odds(held.trees, moved), odds(trees, rows), atol=1e-3) and held.about == {"pages": 3}
     with pytest.raises(ValueError, match="asks for features that there are not: a, b"):
         from_json(text, "cde")
+    deep = {
+        "features": ["a"],
+        "gain": {},
+        "base": 0,
+        "about": {},
+        "trees": [{"above": [["a", 1.0]] * 7, "leaves": [0.0] * 128}],
+    }
+    with pytest.raises(ValueError, match="asks 7 questions, more than 6"):
+        from_json(json.dumps(deep), "a")
 
 
 def test_the_shipped_model_is_small_and_knows_its_features() -> None:

@@ -6,9 +6,25 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.kernels.ascii import line_feed, lower_eight, word_end
+from curate.kernels import ascii, entry
+from curate.text import Bytes
 
 RAW = st.lists(st.one_of(st.integers(0, 255), st.sampled_from(list(b"aZz09/:@[`{\n")))).map(bytes)
+
+
+@entry
+def word_end(data: Bytes, lo: int, hi: int) -> int:
+    return ascii.word_end(data, lo, hi)
+
+
+@entry
+def line_feed(data: Bytes, lo: int, hi: int) -> int:
+    return ascii.line_feed(data, lo, hi)
+
+
+@entry
+def lower_eight(eight: np.uint64) -> np.uint64:
+    return ascii.lower_eight(eight)
 
 
 def is_word(byte: int) -> bool:
@@ -32,6 +48,7 @@ def test_every_byte_that_is_no_letter_or_digit_ends_a_word() -> None:
         assert word_end(data, 0, len(data)) == (len(data) if is_word(byte) else 3)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="ascii"), min_size=8, max_size=8))
 def test_eight_characters_become_lower_case(text: str) -> None:
     lowered = lower_eight(np.uint64(int.from_bytes(text.encode(), "little")))
