@@ -208,7 +208,10 @@ def _step(entry: Any, path: Key, source: Source, folder: Path, problems: list[Pr
         problems.append(Problem(source.where(path), what, "write `- quality: {preset: gopher}`"))
         return None
     if name not in STEPS:
-        problems.append(Problem(source.where(path, key=True), f"unknown step `{name}`", nearest(name, STEPS)))
+        # quotes around `name: settings` make one name of it
+        quoted = isinstance(entry, str) and name.partition(":")[0] in STEPS
+        hint = f"without quotes: `- {name}`" if quoted else nearest(name, STEPS)
+        problems.append(Problem(source.where(path, key=True), f"unknown step `{name}`", hint))
         return None
     cls = step_class(name)
     if isinstance(settings, dict):

@@ -200,3 +200,9 @@ def test_a_list_in_a_file_is_found_beside_the_pipeline_file(tmp_path: Path) -> N
     assert pipeline.steps[0].assets()["block_domains"] and check(pipeline)
     missing = problems(tmp_path, GOOD.replace("  - normalize\n", steps.replace("domains.txt", "nowhere.txt")))
     assert "nowhere.txt" in missing[0]
+
+
+def test_quotes_around_a_step_and_its_settings(tmp_path: Path) -> None:
+    text = GOOD.replace("- quality: {preset: gopher, word_count: {min: 20}}", '- "quality: {preset: gopher}"')
+    (problem,) = problems(tmp_path, text)
+    assert "hint: without quotes: `- quality: {preset: gopher}`" in problem

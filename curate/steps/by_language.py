@@ -8,11 +8,11 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from curate.steps.bounds import Bound
 from curate.steps.step import Filter, Signal
@@ -27,9 +27,6 @@ class ByLanguage(Filter):
     rules over it can be judged again from what is stored.
     """
 
-    #: presets whose bounds are by language
-    LANGUAGE_PRESETS: ClassVar[frozenset[str]] = frozenset()
-
     language: str = Field(
         "", description="the language of all documents, for what goes by language; empty: each document's own"
     )
@@ -38,6 +35,16 @@ class ByLanguage(Filter):
     @classmethod
     def _code(cls, code: str) -> str:
         return canonical(code)
+
+    @model_validator(mode="after")
+    def _known_language(self) -> Self:
+        chosen = getattr(self, "preset", [])
+        presets = [chosen] if isinstance(chosen, str) else chosen
+        known = any(self.language in bound.by for bound in self.all_bounds().values())
+        if self.language and "fineweb2" in presets and not known:
+            what = f"the preset fineweb2 has no bounds for `{self.language}`"
+            raise ValueError(f"{what}; `curate transfer-bounds` makes some from a clean corpus")
+        return self
 
     @property
     def by_language(self) -> bool:

@@ -7,15 +7,16 @@ import hashlib
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from curate.documents import set_column
 from curate.errors import MissingAsset
+from curate.steps.by_language import canonical
 from curate.steps.step import Bound, Filter, Signal, bounded
 from curate.text import Bytes, Offsets, buffers
 
@@ -58,9 +59,27 @@ class Language(Filter):
         languages = {"lang": f"{self.name}.lang IN ({codes})"} if self.keep else {}
         return languages | super().rule_table()
 
+    @model_validator(mode="after")
+    def _probable(self) -> Self:
+        least = self.bounds().get("score", Bound()).min
+        if least is not None and least > 1:
+            raise ValueError(f"score is a probability from 0 to 1, got min: {least:g}")
+        return self
+
     def assets(self) -> dict[str, str]:
-        """The hash of the model file."""
-        return model_asset(self.name)
+        """The hash of the model file. Raises MissingAsset, also for languages that it does not name."""
+        found = model_asset(self.name)
+        names = language_names().to_pylist()
+        for code in self.keep:
+            if not code or code not in names:
+                known = canonical(code)
+                hint = (
+                    f"did you mean {known}?"
+                    if known in names and known
+                    else "codes are those of ISO 639: en, de, zh, yue"
+                )
+                raise MissingAsset(self.name, f"keep: the model names no language `{code}`", hint)
+        return found
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Adds the signals and sets the column `lang`."""

@@ -31,6 +31,7 @@ _MODEL = Path(str(files("curate") / "assets" / "toxicity" / "model.npz"))
 #: names of detoxify's checkpoints on the hub
 DETOXIFY = {
     "detoxify": "unitary/toxic-bert",
+    "detoxify:original": "unitary/toxic-bert",
     "detoxify:unbiased": "unitary/unbiased-toxic-roberta",
     "detoxify:multilingual": "unitary/multilingual-toxic-xlm-roberta",
 }
@@ -87,7 +88,7 @@ class Toxicity(ModelSettings, Filter):
     )
     model: str = Field(
         DEFAULT,
-        description="default; a fastText file, a folder or hub name of transformers, detoxify[:unbiased|:multilingual]",
+        description="default; a fastText file, a folder or hub name of transformers, detoxify[:original|:unbiased|:multilingual]",
     )
     label: str | None = Field(
         None, description="the label of another model that means toxic; found by its name if absent"

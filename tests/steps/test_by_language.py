@@ -116,6 +116,16 @@ def test_a_list_without_the_language_is_missing() -> None:
         Quality.model_validate({"stop_words": "stopwordsiso", "language": "sat"}).assets()
 
 
+@pytest.mark.parametrize("kind", ["quality", "repetition"])
+def test_a_language_without_bounds_is_refused_unless_they_are_given(kind: str) -> None:
+    own = {"preset": ["gopher", "fineweb2"], "language": "xx"}
+    with pytest.raises(ValidationError, match="no bounds for `xx`; `curate transfer-bounds`"):
+        step_class(kind).model_validate(own)
+    signal = {"quality": "newline_ratio", "repetition": "dup_line_frac"}[kind]
+    given = step_class(kind).model_validate({**own, signal: {"by": {"xx": {"max": 0.5}}}})
+    assert given.bounds()[signal].max == 0.5
+
+
 def test_settings_decide_whether_signals_are_computed_anew() -> None:
     def print_of(**settings: Any) -> Any:
         return Quality.model_validate(settings).fingerprint()

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from curate.documents import DOCUMENT
 from curate.errors import MissingAsset
@@ -150,6 +151,14 @@ def test_other_models_are_refused(tmp_path: Path) -> None:
     (tmp_path / "m.ftz").write_bytes(raw[:32] + b"\x03" + raw[33:])
     with pytest.raises(ValueError, match="16 dimensions"):
         load(tmp_path / "m.ftz")
+
+
+def test_settings_that_would_drop_all_are_refused() -> None:
+    for code, hint in (("English", "ISO 639"), ("hin_Deva", "did you mean hi"), ("", "ISO 639")):
+        with pytest.raises(MissingAsset, match=hint):
+            Language(keep=["en", code]).assets()
+    with pytest.raises(ValidationError, match="probability from 0 to 1, got min: 65"):
+        Language.model_validate({"score": {"min": 65}})
 
 
 def test_the_model_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
