@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from curate.documents import set_column
 from curate.errors import MissingAsset
@@ -66,20 +67,21 @@ class Language(Filter):
             raise ValueError(f"score is a probability from 0 to 1, got min: {least:g}")
         return self
 
-    def assets(self) -> dict[str, str]:
-        """The hash of the model file. Raises MissingAsset, also for languages that it does not name."""
-        found = model_asset(self.name)
-        names = language_names().to_pylist()
-        for code in self.keep:
-            if not code or code not in names:
+    @field_validator("keep")
+    @classmethod
+    def _codes(cls, keep: list[str]) -> list[str]:
+        for code in keep:
+            if not re.fullmatch("[a-z]{2,3}", code):
                 known = canonical(code)
                 hint = (
-                    f"did you mean {known}?"
-                    if known in names and known
-                    else "codes are those of ISO 639: en, de, zh, yue"
+                    f"did you mean {known}?" if re.fullmatch("[a-z]{2,3}", known) else "write codes such as en, de, yue"
                 )
-                raise MissingAsset(self.name, f"keep: the model names no language `{code}`", hint)
-        return found
+                raise ValueError(f"`{code}` is no code of a language; {hint}")
+        return keep
+
+    def assets(self) -> dict[str, str]:
+        """The hash of the model file."""
+        return model_asset(self.name)
 
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Adds the signals and sets the column `lang`."""

@@ -154,9 +154,9 @@ def test_other_models_are_refused(tmp_path: Path) -> None:
 
 
 def test_settings_that_would_drop_all_are_refused() -> None:
-    for code, hint in (("English", "ISO 639"), ("hin_Deva", "did you mean hi"), ("", "ISO 639")):
-        with pytest.raises(MissingAsset, match=hint):
-            Language(keep=["en", code]).assets()
+    for code, hint in (("English", "such as en"), ("hin_Deva", "did you mean hi"), ("", "such as en")):
+        with pytest.raises(ValidationError, match=f"no code of a language; .*{hint}"):
+            Language(keep=["en", code])
     with pytest.raises(ValidationError, match="probability from 0 to 1, got min: 65"):
         Language.model_validate({"score": {"min": 65}})
 
