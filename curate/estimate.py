@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.compilation import compile_kernels
 from curate.dedup.memory import resolve_here
 from curate.dedup.step import GlobalStep, signal_values
+from curate.executors.here import Here
 from curate.flow import run_steps
 from curate.memory import BASE, WORKER, workers_within
 from curate.plan import MapStage, Plan, Unit
@@ -41,15 +43,12 @@ class Measured:
 
 def estimated(plan: Plan) -> Iterator[str]:
     """Rows, time, memory and disk of what is not in the store, in words."""
-    from curate.run import compile_kernels
-
     first = plan.phases[0]
     waiting = [unit for unit in plan.units if not Place(plan.store, first.fingerprint, unit.fingerprint).entries()]
     if not waiting:
         yield "\nestimate: every unit is in the store; verdicts and what follows a changed step are computed again"
         return
-    for phase in plan.phases:
-        compile_kernels(phase)
+    compile_kernels(plan.phases, Here())
     chosen = waiting[:: max(1, len(waiting) // UNITS)][:UNITS]
     _measure(plan, chosen, Measured())  # models are loaded and files opened before the clock runs
     seen = Measured()

@@ -6,7 +6,6 @@ Global steps collect in workers and resolve in this process. At the end what is 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,17 +16,13 @@ from typing import Any
 import pyarrow.compute as pc
 
 from curate import watch
-from curate.dedup.step import GlobalStep
-from curate.documents import document_batch
+from curate.compilation import compile_kernels
 from curate.errors import CurateError, LedgerError, QuarantineError
 from curate.executors.executor import Executor, WorkerDied
 from curate.executors.here import Here
-from curate.files import digest
-from curate.kernels.cache import cache_root, folder_of
 from curate.plan import GlobalStage, MapStage, Phase, Plan
 from curate.progress import Progress
 from curate.resolve import resolve
-from curate.steps.step import Step
 from curate.store import Place, table
 from curate.work import Job, UnitState, collect_entry, perform, rows_missing, verdict_name
 
@@ -175,7 +170,7 @@ def _units(
     if kind == "collect" and idle and sum(_new_rows(states[i], missing[i]) for i in work) <= ROWS_COLLECTED_HERE:
         executor = Here()
     if work:
-        compile_kernels(plan.phases[index], progress)
+        compile_kernels(plan.phases[index:], executor, progress)
         for i, receipt in _execute(kind, {i: jobs[i] for i in work}, executor):
             done[i] = receipt
             progress.unit_done(receipt)
@@ -200,29 +195,6 @@ def _judged(job: Job) -> bool:
     phase = job.phases[job.index]
     assert isinstance(phase, MapStage)
     return (job.place.folder / job.entry / f"{verdict_name(phase)}.arrow").exists()
-
-
-def compile_kernels(phase: Phase, progress: Progress | None = None) -> None:
-    """Run the phase's steps on a two-line document here, so that kernels are compiled once, before workers start.
-
-    A mark in the kernels' cache says that this was done for these sources; then workers load what is compiled.
-    """
-    steps: Sequence[Step] = phase.steps if isinstance(phase, MapStage) else [phase.step]
-    sources = [folder_of(str(sys.modules[type(step).__module__].__file__)).name for step in steps]
-    mark = cache_root() / "ready" / digest(sources)[:16]
-    if mark.exists():
-        return
-    if progress:
-        progress.note("  making ready what this machine has not run yet: kernels are compiled once")
-    row = {"row": 0, "id": "", "source": "", "path": "", "offset": 0, "text": "One line of words.\nAnd one more line."}
-    batch = document_batch([row])
-    for step in steps:
-        if not step.reads_raw and not step.expensive and not isinstance(step, GlobalStep):
-            batch = step.process(batch)
-    if isinstance(phase, GlobalStage):
-        phase.step.collect(batch)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
 
 
 def _execute(kind: str, jobs: dict[int, Job], executor: Executor) -> Iterable[tuple[int, dict[str, Any]]]:

@@ -59,13 +59,16 @@ def _compiled(function: Function, **options: bool) -> Function:
     import numba
 
     config: Any = numba.config  # type: ignore[attr-defined]
-    compile_with: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False, "no_cfunc_wrapper": True}
-    compile_with |= options
+    compile_with: dict[str, Any] = {"nogil": True, "boundscheck": False, "no_cfunc_wrapper": True, **options}
     before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
     # the locator alone decides; a folder must be named for it to be asked
     config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = str(cache_root()), "curate.kernels.locator.BySource"
     try:
+        from curate.kernels.locator import OneWriter
+
         dispatcher = numba.njit(**compile_with)(function)
+        # as `cache=True` does, with a cache of our own
+        dispatcher._cache = OneWriter(dispatcher.py_func)  # type: ignore[no-untyped-call]
     finally:
         config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
     _widen(dispatcher)
