@@ -170,7 +170,10 @@ def evaluate(
         int, typer.Option(min=0, help="Go on from so many held-out beginnings: ends, repetition, toxicity.")
     ] = 0,
     harness: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Tasks of lm-evaluation-harness, with commas between.")
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Tasks of lm-evaluation-harness or YAML files of such, with commas between."
+        ),
     ] = None,
     limit: Annotated[str, typer.Option(help="Exit code 6 where the data hold more of a task's examples.")] = "1%",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

@@ -5,6 +5,7 @@ Each short run is a training run in a folder below `OUTPUT/graph`, kept and resu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -57,8 +58,11 @@ def learned_graph(
 
     def losses(weights: Floats | None) -> Floats:
         given = np.full(len(groups), 1.0) if weights is None else weights
-        mixture = {"kind": "static", "weights": {n: float(w) for n, w in zip(groups, given, strict=True) if w}}
-        key = "start" if weights is None else "-".join(mixture["weights"])  # type: ignore[arg-type]
+        mixture: dict[str, Any] = {
+            "kind": "static",
+            "weights": {n: float(w) for n, w in zip(groups, given, strict=True) if w},
+        }
+        key = "start" if weights is None else _key(groups, mixture["weights"])
         made = TrainSettings.model_validate(
             {**base, "mixture": mixture, "output": str(folder / f"{name}-{key}"), "name": f"{settings.name}-{key}"}
         )
@@ -71,6 +75,11 @@ def learned_graph(
     draw(graph, path.with_suffix(".svg"))
     print(f"skill graph: {graph.advice}\n  {path}", flush=True)
     return path
+
+
+def _key(groups: list[str], weights: Any) -> str:
+    """A name for folders, whatever the sources are called."""
+    return "-".join(f"{groups.index(name)}.{re.sub(r'[^a-zA-Z0-9]+', '_', name)}" for name in weights)
 
 
 def graph_of(settings: dict[str, Any]) -> GraphSettings | None:

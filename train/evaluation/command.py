@@ -95,7 +95,10 @@ def harness_installed() -> None:
 
 
 def run_harness(subject: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Figures of lm-evaluation-harness for its tasks of these names. Raises CurateError for names that it does not know."""
+    """Figures of lm-evaluation-harness for its tasks of these names, or files of YAML with a task each.
+
+    Raises CurateError for names that it does not know, and for tests that cannot be loaded.
+    """
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
 
@@ -105,6 +108,10 @@ def run_harness(subject: Any, names: Sequence[str]) -> dict[str, Any]:
     try:
         found: Any = simple_evaluate(HFLM(pretrained=subject.model, tokenizer=str(folder)), tasks=list(names))
     except KeyError as error:
-        raise CurateError("--harness", f"lm-eval has no task {error}", "list them: lm-eval ls tasks") from error
+        hint = "list them: lm-eval ls tasks; or name a file of YAML with a task of your own"
+        raise CurateError("--harness", f"lm-eval: {error.args[0]}", hint) from error
+    except ConnectionError as error:
+        hint = "its tests come from the network; a task of your own may read files (`dataset_path: json`)"
+        raise CurateError("--harness", f"lm-eval: {error}", hint) from error
     results: dict[str, Any] = found["results"]
     return results
