@@ -27,6 +27,11 @@ from benchmarks.skill_data import Experiment, Sample, base_texts, grid, stance
 from benchmarks.small_runs import held_out, kept, one_thread, spread, trained, write_set
 
 VOCABULARY, CONTEXT, ROWS = 4096, 256, 8
+SHAPE = {
+    "hidden_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 256,
+    # at this width the usual 0.02 is a slow start
+    "initializer_range": 0.1,
+}  # fmt: skip
 #: steps of the model that all runs start from, and its held-out texts of each language
 BASE_STEPS, BASE_HELD_OUT = 400, 4
 #: of the samples and texts, with --quick
@@ -64,7 +69,7 @@ class Lab:
             write_set(folder / "data-base" / name, by_language, len(self._tokenizer))
         run = self._settings(
             "base", folder / "data-base", folder / f"base-{steps}", steps=steps, seed=1, lr=3e-3,
-            model={"preset": "1m"}, mixture={"kind": "temperature", "temperature": 2},
+            model={"preset": "1m", "config": SHAPE}, mixture={"kind": "temperature", "temperature": 2},
         )  # fmt: skip
         self.losses: dict[str, float] = kept(
             folder / "results" / f"base-{steps}.json", lambda: held_out(trained(run)), of=run
