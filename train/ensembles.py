@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from curate.train.losses import CHUNK_LOGITS, Reader
+from curate.train.losses import Reader, chunk_logits
 from curate.train.models import reload_model
 from curate.train.objectives.cross_entropy import nll
 from curate.train.objectives.distillation import ensemble
@@ -36,7 +36,8 @@ class Ensemble(torch.nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(the sum of the losses of n targets, (n,) each)."""
         states = [reader.states(inputs, places) for reader in self._readers]
-        size = max(1, CHUNK_LOGITS // (self.model.get_input_embeddings().weight.shape[0] * len(states)))
+        vocabulary = self.model.get_input_embeddings().weight.shape[0]
+        size = max(1, chunk_logits(targets.device) // (vocabulary * len(states)))
         each = [
             nll(
                 ensemble(

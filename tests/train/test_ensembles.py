@@ -21,9 +21,9 @@ from curate.train.tuning import coordinate_descent  # noqa: E402
 
 
 def test_an_ensemble_is_measured_by_the_mean_of_its_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from curate.train import ensembles
+    from curate.train import losses as losses_module
 
-    monkeypatch.setattr(ensembles, "CHUNK_LOGITS", 200)
+    monkeypatch.setattr(losses_module, "CPU_CHUNK_LOGITS", 200)
     config = LlamaConfig(
         vocab_size=32, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2,
         intermediate_size=12, initializer_range=0.5,

@@ -54,7 +54,7 @@ def test_the_micro_batch_changes_rounding_alone(data: Path, tmp_path: Path) -> N
 def test_the_chunked_loss_is_that_of_whole_logits(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import curate.train.losses as losses
 
-    monkeypatch.setattr(losses, "CHUNK_LOGITS", 1000)
+    monkeypatch.setattr(losses, "CPU_CHUNK_LOGITS", 1000)
     chunked = losses_of(run(settings(data, tmp_path / "chunked", steps=4)))
     monkeypatch.setattr(losses, "_has_plain_head", lambda _: False)
     whole = losses_of(run(settings(data, tmp_path / "whole", steps=4)))

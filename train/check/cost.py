@@ -13,7 +13,7 @@ import torch
 from curate.train.attention import document_mask, model_inputs
 from curate.train.beginning import Beginning
 from curate.train.check.finding import Finding, Subject
-from curate.train.losses import CHUNK_LOGITS, Objective
+from curate.train.losses import Objective, chunk_logits
 from curate.train.merge.weights import Weights
 from curate.train.models import parameters, with_adapter
 from curate.train.objectives.kinds import make_loss
@@ -40,7 +40,7 @@ def check_memory(subject: Subject) -> Finding:
     }
     rows = min(settings.micro_rows, max(1, settings.rows // parallel.world))
     kept = activations(subject.config, settings, rows=rows, numbers=numbers) // half
-    logits = 3 * 4 * min(CHUNK_LOGITS, rows * settings.context * int(subject.config.vocab_size))
+    logits = 3 * 4 * min(chunk_logits(parallel.device), rows * settings.context * int(subject.config.vocab_size))
     beside = _bytes_beside(settings, size, trained)
     need = sum(state.values()) // share + kept + logits + beside
     free = _free(parallel.device)
