@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from curate.errors import ConfigError, InterruptedRun, Problem
+from curate.files import write_file
 from curate.select.weights.weighting import Weighting
 from curate.train import checkpoint
 from curate.train.attention import check_leak, model_inputs
@@ -34,6 +35,7 @@ from curate.train.loader import Loader
 from curate.train.losses import Objective
 from curate.train.metrics import Metrics
 from curate.train.mixture import Mixture, make_method
+from curate.train.mixture_drawing import svg
 from curate.train.models import parameters
 from curate.train.objectives.token_loss import View
 from curate.train.optimizers import make_optimizers, rate, set_rate
@@ -102,9 +104,12 @@ def train(settings: TrainSettings, parallel: Parallel) -> Path:
                 raise InterruptedRun(
                     "", f"stopped after step {run.step}; the state is kept", "run the same command again"
                 )
+    history = [(int(step), weights) for step, weights in run.loader.state()["weights"]]
     run.loader.close()
     if run.metrics:
         run.metrics.close()
+        if len(history) > 1:
+            write_file(output / "mixture.svg", svg(history, settings.steps))
     return checkpoint.folder_of(output, run.step)
 
 

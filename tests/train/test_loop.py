@@ -86,6 +86,8 @@ def test_an_online_mixture_resumes_to_the_bit(data: Path, tmp_path: Path, mixtur
     assert run(settings(data, tmp_path / "cut", **more)) == whole
     weights = [entry["weights"]["web"] for entry in whole if "weights" in entry]
     assert len(weights) >= 3 and len(set(weights)) >= 2
+    drawings = [(tmp_path / name / "mixture.svg").read_text() for name in ("whole", "cut")]
+    assert drawings[0] == drawings[1] and drawings[0].count("<title>") == 2 * len(weights)
 
 
 def test_losses_by_source_sum_to_the_loss(data: Path, tmp_path: Path) -> None:
