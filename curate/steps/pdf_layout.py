@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,8 @@ CUT = "\u00ad"
 # PDFium gives U+FFFE (older versions U+0002) for a hyphen at a line's end.
 _HYPHENS = ("-", "\u2010", CUT, "\ufffe", "\x02")
 TAB = "\t"
+# of the width of one of three and more columns at least half of its lines fill so much: those of newspapers 0.9, ragged ones 0.8
+_FULL = 0.7
 _BULLET = re.compile(r"(?:[•◦▪‣·●○■□–—*-]|\(?\w{1,3}[.)]|\[\w{1,6}\])\s")
 _WORD = re.compile(r"\w+(?:-\w+)*")
 _CUT_WORD = re.compile(rf"(\w+){CUT}(\w+)")
@@ -144,14 +146,18 @@ def blocks(parts: Sequence[Segment], depth: int = 4) -> list[list[Segment]]:
     return [*made, above] if above else made
 
 
-def _gutter(parts: Sequence[Segment]) -> float | None:
-    """The x between two columns of running text; None if there is one column, or a table."""
+def _gutter(parts: Sequence[Segment], filled: float = 0.4, depth: int = 2) -> float | None:
+    """The x between two columns of running text; None if there is one column, or a table.
+
+    Half of the lines of a column are at least `filled` of its width. Either side may be columns in turn, `depth` times; their
+    lines must be nearly as wide as they are, for cells of a table are not.
+    """
     if len(parts) < 6:
         return None
     left, right, bottom, top = np.array([part[1:] for part in parts]).T
     length = np.array([len(part.text) for part in parts])
-    best: tuple[float, float] | None = None
-    chosen = None
+    height = np.median(top - bottom)
+    found: list[tuple[float, float, float]] = []  # crossing segments, less the gap, x
     for x in np.unique(np.round(right, 1)) + 0.2:
         before, behind = right <= x, left >= x
         crossing = len(parts) - before.sum() - behind.sum()
@@ -160,17 +166,26 @@ def _gutter(parts: Sequence[Segment]) -> float | None:
         gap = left[behind].min() - right[before].max()
         overlap = min(top[before].max(), top[behind].max()) - max(bottom[before].min(), bottom[behind].min())
         least = min(top[side].max() - bottom[side].min() for side in (before, behind))
-        columns = all(
-            np.median(length[side]) >= 12
-            and np.median((right - left)[side]) >= 0.4 * (right[side].max() - left[side].min())
-            for side in (before, behind)
-        )
-        if gap < 0.4 * np.median(top - bottom) or overlap < 0.5 * least or not columns:
-            continue
-        score = (-float(crossing), float(gap))
-        if best is None or score > best:
-            best, chosen = score, float(x)
-    return chosen
+        words = all(np.median(length[side]) >= 12 for side in (before, behind))
+        if gap >= 0.4 * height and overlap >= 0.5 * least and words:
+            found.append((float(crossing), -float(gap), float(x)))
+    found.sort()
+
+    def is_column(side: Any, least: float) -> bool:
+        return bool(np.median((right - left)[side]) >= least * (right[side].max() - left[side].min()))
+
+    for _, _, x in found:
+        if is_column(right <= x, filled) and is_column(left >= x, filled):
+            return x
+    # the best places alone: each is a search of its own
+    for _, _, x in found[:2] if depth else ():
+        for side in (right <= x, left >= x):
+            inside = [part for part, chosen in zip(parts, side, strict=True) if chosen]
+            if not is_column(side, _FULL) and _gutter(inside, _FULL, depth - 1) is None:
+                break
+        else:
+            return x
+    return None
 
 
 def paragraphs(block: Sequence[Segment]) -> list[str]:

@@ -88,6 +88,37 @@ def test_columns_titles_headers_and_footers() -> None:
     assert found.text.count("\n\n") == 8  # the title, and one paragraph a column
 
 
+@pytest.mark.parametrize("count", [3, 4])
+def test_many_narrow_columns(count: int) -> None:
+    width = 500 / count - 20
+
+    def draw(canvas: Any) -> None:
+        canvas.setFont("Helvetica", 9)
+        for column in range(count):
+            words = [f"c{column}"] + [WORDS[(i * (column + 3)) % len(WORDS)] for i in range(150)]
+            for row, line in enumerate(filled(canvas, words, width, 9)):
+                canvas.drawString(50 + 500 / count * column, HEIGHT - 80 - 12 * row, line)
+
+    text = read_pdf(drawn(draw)).text
+    assert "\t" not in text
+    assert [word for word in text.split() if word in ("c0", "c1", "c2", "c3")] == [f"c{i}" for i in range(count)]
+    for column in range(count):
+        assert " ".join(WORDS[(i * (column + 3)) % len(WORDS)] for i in range(150)) in " ".join(text.split())
+
+
+def test_a_table_of_phrases_in_three_columns_is_read_by_rows() -> None:
+    cells = [("the name of the thing", "what it is good for", "since when there are some"), ("a short remark", "rarely of use", "from 1990 on"),
+             ("stones from the hills", "building walls", "always there"), ("timber from the woods", "roofs and doors of houses", "the bronze age")]  # fmt: skip
+
+    def draw(canvas: Any) -> None:
+        canvas.setFont("Helvetica", 9)
+        for row in range(12):
+            for column, cell in enumerate(cells[row % 4]):
+                canvas.drawString(60 + 180 * column, HEIGHT - 80 - 14 * row, cell)
+
+    assert "stones from the hills\tbuilding walls\talways there" in read_pdf(drawn(draw)).text
+
+
 def test_one_column_paragraphs_and_words_cut_at_lines() -> None:
     text = [
         "The first paragraph of this page runs over several lines, and it has one word that is div-",
