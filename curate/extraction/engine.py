@@ -14,11 +14,11 @@ from curate.extraction.model import Model
 from curate.extraction.scratch import known, room
 from curate.kernels.composition import compose, composition
 from curate.kernels.html_attributes import FIELDS
-from curate.kernels.html_pages import Forest, Found, count_markup, judge_pages, scan_pages, write_pages
+from curate.kernels.html_pages import Found, count_markup, judge_pages, scan_pages, write_pages
 from curate.text import Bytes, buffers, from_buffers
 
 #: F-beta that the choice of blocks maximises: below 1 a doubtful block is rather left out
-BETAS = {"precision": 0.7, "balanced": 1.0, "recall": 1.4}
+BETAS = {"precision": 0.7, "balanced": 0.95, "recall": 1.4}
 
 
 #: each `<` may cost 300 bytes of memory while its page is read; real pages of 10 MB have some 100,000
@@ -60,8 +60,7 @@ def extract(
     markup, sizes = np.where(skipped, -1, markup), np.where(skipped, -1, np.diff(offsets.astype(np.int64)))
     group = np.cumsum(np.maximum(sizes, 0)) // GROUP_BYTES
     here, found = room(group, sizes, markup), _nothing(len(pages))
-    trees = model.trees
-    forest = Forest(trees.base, trees.feature, trees.threshold, trees.leaves)
+    forest = model.trees.forest()
     texts: list[Bytes] = []
     fields: list[Bytes] = []
     for first, last in pairwise(np.flatnonzero(np.diff(group, prepend=-1, append=-1))):

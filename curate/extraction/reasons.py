@@ -13,7 +13,7 @@ from curate.extraction.blocks import Blocks, read_blocks
 from curate.extraction.choice import chosen, evened
 from curate.extraction.model import Model, Trees
 from curate.kernels.html_state import BY_SCRIPT, BY_STYLE, BY_TAG
-from curate.kernels.trees import add_trees
+from curate.kernels.trees import answer
 
 #: what hides a block; the first that is true is told
 _HIDDEN = (
@@ -35,17 +35,18 @@ class Reasoned(NamedTuple):
 
 def odds(trees: Trees, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The logarithm of the odds of each row of features."""
-    out = np.full(len(features), trees.base, np.float32)
-    place = np.zeros(len(features), np.int32)
-    columns = np.ascontiguousarray(features.T)
-    add_trees(columns, len(features), trees.feature, trees.threshold, trees.leaves, place, out)
+    count = len(features)
+    total, out = np.zeros((2, count), np.float32)
+    place, unsure = np.zeros((2, count), np.int32)
+    answer(np.array(features.T, np.float32, order="C"), count, trees.forest(), place, unsure, total, out)
     return out
 
 
 def contributions(trees: Trees, row: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """What each feature adds to a row's answer: level by level, how the mean of the leaves that are left moves.
 
-    With the base they add up to the answer less the mean of all leaves (Saabas 2014, for trees of equal questions).
+    With the base they add up to the answer of all members less the mean of all leaves (Saabas 2014, for trees of equal
+    questions).
     """
     found = np.zeros(len(row))
     for feature, threshold, leaves in zip(trees.feature, trees.threshold, trees.leaves, strict=True):
@@ -56,7 +57,7 @@ def contributions(trees: Trees, row: npt.NDArray[np.float32]) -> npt.NDArray[np.
             half = len(left) // 2
             left = left[half:] if row[feature[level]] > threshold[level] else left[:half]
             found[feature[level]] += left.mean() - before
-    return found
+    return found / trees.members
 
 
 def reasoned(page: bytes, model: Model, beta: float) -> Iterator[Reasoned]:

@@ -107,6 +107,8 @@ def _made(rows: int, text: int, most: int) -> Room:
     work = Work(
         np.zeros((len(FEATURES), CHUNK), np.float32),
         np.zeros(CHUNK, np.float32),
+        np.zeros(CHUNK, np.float32),
+        np.zeros(CHUNK, np.int32),
         np.zeros(CHUNK, np.int32),
         np.zeros(CHUNK, np.int32),
         Chances(

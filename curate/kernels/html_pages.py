@@ -17,7 +17,7 @@ from curate.kernels.html_scan import scan_page
 from curate.kernels.html_state import BEGIN, BLOCKS, OUT, SPACE, Known, Scratch
 from curate.kernels.html_text import append_text
 from curate.kernels.html_write import room_needed, write_page
-from curate.kernels.trees import add_trees
+from curate.kernels.trees import TOGETHER, Forest, answer
 from curate.kernels.vectors import WIDTH, marks, ones
 from curate.text import Bytes, Offsets
 
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float32]
 FEW, LITTLE, MUCH_HIDDEN = 250, 1500, 0.8
 #: how many blocks have their features in memory at a time; no power of two, or all features of a block share few lines
 #: of the processor's cache
-CHUNK = 250
+CHUNK = 15 * TOGETHER
 _FIELDS = len(FIELDS)
 #: masks of `<`
 _less = marks([60])
@@ -47,18 +47,11 @@ class Work(NamedTuple):
 
     x: Floats  # features x CHUNK
     odds: Floats  # CHUNK
+    total: Floats  # CHUNK
     place: npt.NDArray[np.int32]  # CHUNK
+    unsure: npt.NDArray[np.int32]  # CHUNK
     column_of: npt.NDArray[np.int32]  # CHUNK
     chances: Chances
-
-
-class Forest(NamedTuple):
-    """The trees of `curate.extraction.model`."""
-
-    base: float
-    feature: npt.NDArray[np.int32]
-    threshold: Floats
-    leaves: Floats
 
 
 class Found(NamedTuple):
@@ -111,8 +104,7 @@ def judge(s: Scratch, m: Measures, forest: Forest, w: Work) -> None:
     first = np.int64(0)
     while first < s.state[BLOCKS]:
         last, columns = page_features(s, m, first, w.x, w.column_of)
-        w.odds[:columns] = np.float32(forest.base)
-        add_trees(w.x, columns, forest.feature, forest.threshold, forest.leaves, w.place, w.odds)
+        answer(w.x, columns, forest, w.place, w.unsure, w.total, w.odds)
         for block in range(first, last):
             column = w.column_of[block - first]
             if column >= 0:

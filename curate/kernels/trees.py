@@ -6,6 +6,8 @@ once; and it has so few questions that it fits little data less closely than oth
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,49 @@ Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 #: the most questions that a tree asks
 DEPTH = 6
+#: odds of which the logarithm is beyond this are sure: the first member of a forest alone answers
+SURE = 1.5
+#: rows are answered for in multiples of this, where there is room: no rest of single rows
+TOGETHER = 16
+
+
+class Forest(NamedTuple):
+    """Members of as many boosted trees each, one after the other, whose mean is the answer; see `Trees`."""
+
+    base: float
+    members: int
+    feature: Integers
+    threshold: Floats
+    leaves: Floats
+
+
+@entry
+def answer(
+    x: Floats, rows: int, forest: Forest, place: Integers, unsure: Integers, total: Floats, odds: Floats
+) -> None:
+    """The logarithm of the odds of the first `rows` columns of `x` to `odds`; what is in `x` is lost.
+
+    The first member answers for all, the others for those of which it is not sure. `place`, `unsure` and `total` are
+    room for as many numbers as `x` has columns.
+    """
+    each, members = len(forest.feature) // forest.members, np.float32(forest.members)
+    feature, threshold, leaves, base = forest.feature, forest.threshold, forest.leaves, np.float32(forest.base)
+    total[:] = 0
+    add_trees(x, rows, feature[:each], threshold[:each], leaves[:each], place, total)
+    count = 0
+    for row in range(rows):
+        odds[row] = base + total[row]
+        if forest.members > 1 and abs(odds[row]) < SURE:
+            unsure[count], total[count] = row, total[row]
+            count += 1
+    if count == 0:
+        return
+    for values in range(len(x)):
+        for k in range(count):
+            x[values, k] = x[values, unsure[k]]
+    add_trees(x, count, feature[each:], threshold[each:], leaves[each:], place, total)
+    for k in range(count):
+        odds[unsure[k]] = base + total[k] / members
 
 
 @inlined
@@ -32,9 +77,11 @@ def add_trees(
     """Add the answers of all trees for the first `rows` columns of `x` (features x rows) to `out`.
 
     `feature` and `threshold` are trees x depth, at most DEPTH; `leaves` is trees x 2**depth; bit d of a row's leaf says
-    whether its feature is above threshold d. `place` is room for `rows` numbers.
+    whether its feature is above threshold d. `place` and `out` have as many numbers as `x` has columns: those behind `rows`
+    may change.
     """
     none = np.int32(0)
+    rows = min((rows + TOGETHER - 1) // TOGETHER * TOGETHER, x.shape[1])
     for tree in range(feature.shape[0]):
         a, over_a = _asked(x, tree, 0, feature, threshold)
         b, over_b = _asked(x, tree, 1, feature, threshold)

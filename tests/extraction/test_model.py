@@ -23,6 +23,7 @@ from curate.extraction.model import MODEL, Model, Trees, describe, from_json, sh
 from curate.extraction.reasons import contributions, odds, reasoned
 from curate.kernels.alignment import RUN, aligned
 from curate.kernels.html_features import FEATURES
+from curate.kernels.trees import SURE
 
 
 def answer(trees: Trees, row: Any) -> float:
@@ -51,13 +52,23 @@ def test_trees_answer_as_their_slow_twin(seed: int) -> None:
         assert np.isclose(contributions(trees, row).sum(), want, atol=1e-4)
 
 
+def test_members_are_asked_where_the_first_is_unsure() -> None:
+    parts = [random_trees(seed)[0] for seed in (1, 2, 3)]
+    rows = random_trees(4)[1] / 2
+    answers = np.array([[answer(part, row) for part in parts] for row in rows])
+    first, mean = answers[:, 0], answers.mean(axis=1)
+    unsure = np.abs(first) < SURE
+    assert 5 < unsure.sum() < 35
+    assert np.allclose(odds(Trees.of_members(parts), rows), np.where(unsure, mean, first), atol=1e-5)
+
+
 def test_a_model_is_its_file() -> None:
     trees, rows = random_trees(1)
     names = tuple("abcde")
     text = to_json(Model(trees, names, {"pages": 3}))
     held = from_json(text, ["z", *names])
     moved = np.concatenate([np.zeros((40, 1), np.float32), rows], axis=1)
-    assert np.allclose(odds(held.trees, moved), odds(trees, rows), atol=1e-3) and held.about == {"pages": 3}
+    assert np.allclose(odds(held.trees, moved), odds(trees, rows), atol=4e-3) and held.about == {"pages": 3}
     with pytest.raises(ValueError, match="asks for features that there are not: a, b"):
         from_json(text, "cde")
     deep = {
