@@ -32,11 +32,13 @@ UNSPACED_RANGES = f"""{SPELLED_RANGES}
 # stop, ! and ?. Behind the first kind only what is beyond ASCII begins a word: `1۔2` stays whole.
 NARROW_RANGES = "589 61F 6D4 964-965 F0D-F12 F14 1362-1368"
 WIDE_RANGES = "3002 FF01 FF1F"
-# What parts words, or syllables, as a space does, and is no white space: tsheg, the Ethiopic word space, the space of no width
-# (which Khmer, Lao and Burmese are typed with), word dividers of ancient scripts.
-DIVIDER_RANGES = "F0B-F0C 1361 200B 10100-10101 1039F 103D0 1091F"
+# What parts words, or syllables, as a space does, and is no white space: tsheg, the Ethiopic word space, word dividers of ancient
+# scripts; and the space of no width, behind unspaced scripts alone (Khmer, Lao and Burmese are typed with it): in others it says
+# where a line may end, as in `read\u200b(int)`.
+DIVIDER_RANGES = "F0B-F0C 1361 10100-10101 1039F 103D0 1091F"
+NO_WIDTH_RANGES = "200B"
 # Bits of `unspaced_kinds`.
-UNSPACED, SPELLED, _NARROW, _WIDE, DIVIDER = 1, 2, 4, 8, 16
+UNSPACED, SPELLED, _NARROW, _WIDE, DIVIDER, NO_WIDTH = 1, 2, 4, 8, 16, 32
 # Bits of `word_edges`.
 BEGIN, END = 1, 2
 _1 = np.uint64(1)
@@ -49,7 +51,7 @@ def unspaced_kinds() -> npt.NDArray[np.uint8]:
     """What each code point is: of an unspaced script, of one that is an alphabet, a mark, a divider, none (0); read-only."""
     kinds = np.zeros(CODE_POINTS, np.uint8)
     bits = ((UNSPACED_RANGES, UNSPACED), (SPELLED_RANGES, SPELLED), (NARROW_RANGES, _NARROW), (WIDE_RANGES, _WIDE),
-            (DIVIDER_RANGES, DIVIDER))  # fmt: skip
+            (DIVIDER_RANGES, DIVIDER), (NO_WIDTH_RANGES, NO_WIDTH))  # fmt: skip
     for ranges, kind in bits:
         for part in ranges.split():
             low, _, high = part.partition("-")

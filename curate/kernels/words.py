@@ -18,7 +18,7 @@ from curate.kernels import entry, inlined, loop
 from curate.kernels.affixes import APOSTROPHE, Classes, infix_length, is_address, prefix_length, suffix_length
 from curate.kernels.ascii import BLANK, CAPITAL, FIGURE, JOINT, MARK, SMALL, STOP, WIDE, Kinds, kinds, word_end
 from curate.kernels.groups import Alike, Counts, Hashes, alike
-from curate.kernels.segments import DIVIDER, segmented, unspaced_kinds
+from curate.kernels.segments import DIVIDER, NO_WIDTH, segmented, unspaced_kinds
 from curate.kernels.specials import find_special, specials
 from curate.kernels.unicode import LETTER, SPACE, decode, tables
 from curate.text import Bytes, Offsets, buffers
@@ -184,9 +184,10 @@ def _chunk_end(data: Bytes, i: int, end: int, classes: Classes, kind: Kinds, scr
             if classes[code] & SPACE:
                 return i, after, seen
             if script[code]:
-                if script[code] & DIVIDER:
+                if script[code] & DIVIDER or (script[code] & NO_WIDTH and seen & UNSPACED):
                     return i, after, seen
-                seen |= UNSPACED
+                if script[code] != NO_WIDTH:
+                    seen |= UNSPACED
         # a byte without a kind is a mark of its own
         seen |= found if found else OTHER
         i = after
