@@ -135,6 +135,12 @@ class Lab:
         return {"kind": "static", "weights": dict.fromkeys(given, 1.0)}
 
 
+def scarce(experiment: Experiment, count: int) -> Experiment:
+    """With so many samples of the target to train on."""
+    few = {experiment.target: experiment.trained[experiment.target][:count]}
+    return replace(experiment, trained={**experiment.trained, **few})
+
+
 def thinned(experiment: Experiment, every: int) -> Experiment:
     """Every so manieth sample of each skill."""
     trained = {skill: held[::every] for skill, held in experiment.trained.items()}
@@ -169,6 +175,7 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--seeds", default="0,1,2")
     options.add_argument("--steps", type=int, default=96)
     options.add_argument("--only", default="grid,stance", help="experiments, with a comma between")
+    options.add_argument("--samples", type=int, default=0, help="of the target to train on; 0: all")
     options.add_argument("--output", type=Path, default=Path("out/skill-finetuning"))
     return options.parse_args()
 
@@ -180,10 +187,12 @@ def main() -> None:
     steps, seeds = (6, [0]) if chosen.quick else (chosen.steps, [int(seed) for seed in chosen.seeds.split(",")])
     every = QUICK if chosen.quick else 1
     experiments = {name: thinned(make(), every) for name, make in EXPERIMENTS.items()}
+    if chosen.samples:
+        experiments = {f"{name}-{chosen.samples}": scarce(each, chosen.samples) for name, each in experiments.items()}
     lab = Lab(chosen.output, experiments, 10 if chosen.quick else BASE_STEPS, every)
     print("base, nats a token: " + ", ".join(f"{name} {loss:.2f}" for name, loss in lab.losses.items()))
     ratios = []
-    for name in chosen.only.split(","):
+    for name in [f"{name}-{chosen.samples}" if chosen.samples else name for name in chosen.only.split(",")]:
         found: dict[str, list[dict[str, Any]]] = {}
         for seed in seeds:
             for method in METHODS:
