@@ -53,7 +53,8 @@ class RedPajama(Filter):
 
     Words of the normal form are without ASCII punctuation, in lower case and NFD; other words are runs of letters,
     digits and underscores, or of other marks. Values are those of RedPajama's code, not rounded, and 0 where it has
-    null (a text without words). Perplexity, language and classifier scores are signals of other steps.
+    null (a text without words). Perplexity, language, classifier scores and importance (by `dsir`, towards texts that you
+    name) are signals of other steps.
     """
 
     kind: ClassVar[str] = "redpajama"
