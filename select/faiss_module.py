@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,8 @@ def require_faiss(where: str) -> None:
 
 def faiss_module(where: str = "index") -> Any:
     """The module `faiss`. Raises MissingAsset."""
-    require_faiss(where)
+    if "faiss" not in sys.modules:
+        require_faiss(where)
     return importlib.import_module("faiss")
 
 

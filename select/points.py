@@ -36,17 +36,21 @@ def check_width(points: Points, width: int | None) -> None:
 
 def valid_rows(points: Points) -> Mask:
     """(n, d) -> (n,): whether a row is a point at all: finite, and not the null vector."""
-    squares = np.einsum("ij,ij->i", points, points)
-    found: Mask = np.isfinite(squares) & (squares > 0)
-    return found
+    return _valid(np.einsum("ij,ij->i", points, points))
 
 
 def unit_points(points: Points) -> tuple[Points, Mask]:
     """(n, d) -> (the valid rows, each divided by its length; (n,) which rows they are)."""
-    valid = valid_rows(points)
-    chosen = points if valid.all() else points[valid]
-    lengths = np.sqrt(np.einsum("ij,ij->i", chosen, chosen))
-    return chosen / lengths[:, None], valid
+    squares = np.einsum("ij,ij->i", points, points)
+    valid = _valid(squares)
+    if not valid.all():
+        points, squares = points[valid], squares[valid]
+    return points / np.sqrt(squares)[:, None], valid
+
+
+def _valid(squares: npt.NDArray[np.float32]) -> Mask:
+    found: Mask = np.isfinite(squares) & (squares > 0)
+    return found
 
 
 def sample_points(points: Points | Iterable[Points], size: int, seed: int) -> Points:
