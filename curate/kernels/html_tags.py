@@ -203,3 +203,9 @@ def find_byte(data: Bytes, at: int, stop: int, wanted: int) -> int:
     while i < stop and data[i] != byte:
         i += 1
     return i
+
+
+@entry
+def has_byte(data: Bytes, start: int, stop: int, wanted: int) -> bool:
+    """Whether `wanted` is in `data[start:stop]`."""
+    return find_byte(data, start, stop, wanted) < stop

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,8 +33,7 @@ SIGNALS: Mapping[str, Signal] = {
 }
 
 
-#: looked for as `memchr` does, without an array of answers
-ESCAPE = re.compile(b"\x1b")
+ESCAPE = 0x1B
 
 
 class Utf8(NamedTuple):
@@ -48,12 +46,14 @@ class Utf8(NamedTuple):
 
 def in_utf8(content: pa.Array, charset: pa.Array) -> Utf8:
     """Raw pages -> UTF-8, as `decode_page` reads them; pages that are in UTF-8 already are not copied."""
+    from curate.kernels.html_tags import has_byte
+
     count = len(content)
     try:
         pages = content.cast(pa.string())
         data, offsets = buffers(pages)
         # encodings with escapes are ASCII to the eye
-        if not ESCAPE.search(data[offsets[0] : offsets[-1]].data):
+        if not has_byte(data, int(offsets[0]), int(offsets[-1]), ESCAPE):
             return Utf8(pages, ["utf-8"] * count, [0] * count)
     except pa.ArrowInvalid:
         pass
