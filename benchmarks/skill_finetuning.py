@@ -136,7 +136,7 @@ class Lab:
 
 
 def thinned(experiment: Experiment, every: int) -> Experiment:
-    """Every so many-th sample of each skill."""
+    """With one of so many samples of each skill."""
     trained = {skill: held[::every] for skill, held in experiment.trained.items()}
     return replace(experiment, trained=trained, held_out=experiment.held_out[::every])
 
