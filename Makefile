@@ -36,7 +36,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m 'not faults'
+	$(BIN)/python -m pytest -n 2 -m 'not faults' --durations 25
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -48,6 +48,12 @@ def main() -> None:
             write_json(out / "state.json", loader.state())
         time.sleep(pause)
     loader.close()
+    if world > 1:
+        import torch.distributed as dist
+
+        # gloo's threads are joined here; at the end of a process that has not left the group they may end it with a signal
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 def _gatherer(rank: int, world: int):  # type: ignore[no-untyped-def]
