@@ -25,7 +25,7 @@ def compile_kernels(phases: Sequence[Phase], executor: Executor, progress: Progr
     A mark in the kernels' cache says that this was done for these sources; workers then load what is compiled. Two phases that
     compile the same helper at once do it twice and keep it once.
     """
-    waiting = {_mark(phase): phase for phase in phases if not _mark(phase).exists()}
+    waiting = {mark: phase for phase in phases if not (mark := _mark(phase)).exists()}
     if not waiting:
         return
     if progress:
