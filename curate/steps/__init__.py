@@ -53,6 +53,7 @@ STEPS = {
     "dpp": ("curate.select.diverse", "Dpp"),
     "d4": ("curate.select.semdedup", "D4"),
     "look": ("curate.select.look", "Look"),
+    "clusters": ("curate.select.clusters", "ClusterStep"),
     "semdedup": ("curate.select.semdedup", "SemDedup"),
     "perplexity_correlations": ("curate.select.correlations", "PerplexityCorrelations"),
     "random_k": ("curate.select.by_signal", "RandomK"),
