@@ -56,7 +56,7 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
 def curate(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     command = [sys.executable, "-m", "curate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=600)
 
 
 def run_ok(*arguments: object) -> dict[str, Any]:

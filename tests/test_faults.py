@@ -108,7 +108,7 @@ def _small_files() -> None:
 
 def test_a_full_disk_ends_the_run_with_words_and_the_next_goes_on(corpus: Path, tmp_path: Path) -> None:
     run = _start(corpus, tmp_path / "out", preexec_fn=_small_files)
-    _, errors = run.communicate(timeout=300)
+    _, errors = run.communicate(timeout=600)
     assert run.returncode == 5 and "Traceback" not in errors, errors
     assert "File too large" in errors and "what was committed is kept" in errors
     run_ok(corpus / "p.yaml", "--workers", 2, "--output", tmp_path / "out")
