@@ -99,6 +99,20 @@ def line_feed(data: Bytes, i: int, hi: int) -> int:
 
 
 @inlined
+def wide_byte(data: Bytes, i: int, hi: int) -> int:
+    """The first byte of `data[i:hi]` that is not ASCII, else `hi`: eight bytes at a time."""
+    last = np.int64(len(data)) - 8
+    while i <= last and i < hi:
+        wide = eight_bytes(data, i) & _HIGH
+        if wide != _0:
+            return min(i + lowest_byte(wide), hi)
+        i += 8
+    while i < hi and data[i] < 0x80:
+        i += 1
+    return min(i, hi)
+
+
+@inlined
 def lower_eight(eight: np.uint64) -> np.uint64:
     """Eight ASCII characters in lower case."""
     capital = (eight + _FROM_CAPITAL) ^ (eight + _BEHIND_CAPITALS)

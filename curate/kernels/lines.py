@@ -6,6 +6,7 @@ import numpy as np
 
 from curate.kernels import inlined, loop
 from curate.kernels.affixes import Classes, previous
+from curate.kernels.ascii import line_feed
 from curate.kernels.groups import Counts as Positions
 from curate.kernels.unicode import BREAK, PUNCTUATION, SPACE, TERMINAL, decode
 from curate.text import Bytes
@@ -36,6 +37,15 @@ def line_end(data: Bytes, i: int, hi: int, classes: Classes) -> tuple[int, int]:
     return hi, hi
 
 
+@inlined
+def next_line(data: Bytes, i: int, hi: int, plain: bool, classes: Classes) -> tuple[int, int]:
+    """As `line_end`; in a `plain` text but newlines end lines."""
+    if plain:
+        end = line_feed(data, i, hi)
+        return end, min(end + 1, hi)
+    return line_end(data, i, hi, classes)
+
+
 @loop
 def strip(data: Bytes, lo: int, hi: int, classes: Classes) -> tuple[int, int]:
     """The part of `data[lo:hi]` without white space at its ends."""
@@ -64,10 +74,10 @@ def ends_with_ellipsis(data: Bytes, lo: int, hi: int) -> bool:
 @loop
 def ellipses(data: Bytes, lo: int, hi: int) -> int:
     """How often three full stops stand in `data[lo:hi]`, side by side and apart from one another; `hi - lo > 2`."""
-    triples = 0
+    some = np.uint8(0)
     for i in range(np.uint64(lo), np.uint64(hi) - _2):
-        triples += (data[i] == 0x2E) & (data[i + np.uint64(1)] == 0x2E) & (data[i + _2] == 0x2E)
-    if triples == 0:
+        some |= np.uint8((data[i] == 0x2E) & (data[i + np.uint64(1)] == 0x2E) & (data[i + _2] == 0x2E))
+    if some == 0:
         return 0
     found, stops = 0, 0
     for i in range(np.uint64(lo), np.uint64(hi)):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import inlined, loop
-from curate.kernels.unicode import BREAK, decode
+from curate.kernels import loop
 from curate.text import Bytes
 
 LOREM_IPSUM, JAVASCRIPT, POLICY, CURLY_BRACKET = 1, 2, 4, 8
@@ -26,6 +25,7 @@ _TEXT = np.frombuffer("".join(phrase for phrase, _, _ in _PHRASES).encode(), np.
 _ENDS = np.cumsum([len(phrase) for phrase, _, _ in _PHRASES])
 _PLACES = np.array([place for _, place, _ in _PHRASES])
 _BITS = np.array([bit for _, _, bit in _PHRASES])
+_1, _2, _BLOCK = np.uint64(1), np.uint64(2), np.uint64(128)
 
 
 def _triggers(behind: int) -> npt.NDArray[np.uint16]:
@@ -37,11 +37,7 @@ def _triggers(behind: int) -> npt.NDArray[np.uint16]:
     return table
 
 
-_BREAK_BIT = 1 << 15
 _HERE, _BEHIND = _triggers(0), _triggers(1)
-# where a line may end
-_HERE[[10, 11, 12, 13, 28, 29, 30, 0xC2, 0xE2]] |= _BREAK_BIT
-_BEHIND |= _BREAK_BIT
 # what a byte may be whatever follows
 _ALONE = int(np.bitwise_and.reduce(_BEHIND))
 
@@ -52,48 +48,48 @@ def phrases_in(data: Bytes, lo: int, hi: int) -> int:
     found = 0
     for i in range(lo, hi):
         behind = np.int64(_BEHIND[data[i + 1]]) if i + 1 < hi else _ALONE
-        candidates = np.int64(_HERE[data[i]]) & behind & ~_BREAK_BIT
+        candidates = np.int64(_HERE[data[i]]) & behind
         if candidates:
             found |= _phrases_at(data, lo, hi, i, candidates)
     return found
 
 
-@inlined
-def scan_line(data: Bytes, start: int, hi: int, classes: npt.NDArray[np.uint16]) -> tuple[int, int, int]:
-    """Where the line from `start` ends, where the next starts (as `str.splitlines` cuts), which phrases it holds."""
-    found, i = 0, start
-    while True:
-        i = _next_mark(data, i, hi)
-        if i >= hi:
-            return hi, hi, found
-        behind = np.int64(_BEHIND[data[i + 1]]) if i + 1 < hi else _ALONE
-        candidates = np.int64(_HERE[data[i]]) & behind
-        if candidates & ~_BREAK_BIT:
-            # a phrase has no line break, so one that starts in the line ends in it
-            found |= _phrases_at(data, start, hi, i, candidates & ~_BREAK_BIT)
-        after = i + 1
-        if candidates & _BREAK_BIT:
-            code, after = decode(data, i, hi)
-            if classes[code] & BREAK:
-                if code == 13 and after < hi and data[after] == 10:
-                    after += 1
-                return i, after, found
-        i = after
+@loop
+def find_phrases(data: Bytes, lo: int, hi: int, places: npt.NDArray[np.int32], bits: Bytes) -> int:
+    """Where phrases stand in `data[lo:hi]`, in order: write a place inside of each and its bit; how many."""
+    count = 0
+    for block in range(np.uint64(lo), np.uint64(hi), _BLOCK):
+        end = min(block + _BLOCK, np.uint64(hi))
+        if not _may_hold(data, block, end, np.uint64(hi)):
+            continue
+        for i in range(np.int64(block), np.int64(end)):
+            behind = np.int64(_BEHIND[data[i + 1]]) if i + 1 < hi else _ALONE
+            candidates = np.int64(_HERE[data[i]]) & behind
+            found = _phrases_at(data, lo, hi, i, candidates) if candidates else 0
+            if found:
+                places[count], bits[count] = i, found
+                count += 1
+    return count
 
 
-@inlined
-def _next_mark(data: Bytes, start: int, hi: int) -> int:
-    """The first byte of `data[start:hi - 1]` where a line may end or a phrase stand; else one from `hi - 1` on."""
-    # unsigned: numba asks of signed indexes whether they are negative
-    i, last = np.uint64(start), np.uint64(max(hi - 1, start))
-    here = data[i] if i < last else np.uint8(0)
-    while i < last:
-        behind = data[i + np.uint64(1)]
-        if _HERE[here] & _BEHIND[behind]:
-            break
-        here = behind
-        i += np.uint64(1)
-    return np.int64(i)
+@loop
+def _may_hold(data: Bytes, lo: np.uint64, end: np.uint64, hi: np.uint64) -> bool:
+    """Whether three characters from one of `data[lo:end]` on may be the rare ones of a phrase, or one is {.
+
+    Comparisons alone: the compiler looks at 32 bytes at a time.
+    """
+    some = np.uint8(0)
+    for i in range(lo, min(end, hi - min(_2, hi))):
+        first, second, third = data[i] | 32, data[i + _1] | 32, data[i + _2] | 32
+        cookie = (first == ord("k")) & (second == ord("i")) & (third == ord("e"))
+        privacy = (first == ord("v")) & (second == ord("a")) & (third == ord("c"))
+        terms = (first == ord("m")) & (second == ord("s")) & (third == ord(" "))
+        ipsum = (first == ord("p")) & (second == ord("s")) & (third == ord("u"))
+        javascript = (first == ord("j")) & (second == ord("a")) & (third == ord("v"))
+        some |= np.uint8(cookie | privacy | terms | ipsum | javascript | (data[i] == ord("{")))
+    for i in range(max(lo, hi - min(_2, hi)), end):
+        some |= np.uint8(data[i] == ord("{"))
+    return some != 0
 
 
 @loop

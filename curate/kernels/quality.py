@@ -1,4 +1,4 @@
-"""Signals of the quality filters of Gopher, C4, FineWeb and RedPajama-V2, in three passes: characters, lines, words.
+"""Signals of the quality filters of Gopher, C4, FineWeb and RedPajama-V2, of characters, lines, words.
 
 Fractions are of counts; 0/0 is 0. A symbol is what `unicode.SYMBOL` says; `chars` are code points.
 """
@@ -14,13 +14,25 @@ import pyarrow as pa
 
 from curate.kernels import entry, inlined, loop
 from curate.kernels.affixes import Classes, previous
-from curate.kernels.ascii import line_feed, lower_eight
+from curate.kernels.ascii import lower_eight
+from curate.kernels.characters import (
+    BREAKS,
+    CHARS,
+    DIGITS,
+    ELLIPSES,
+    NEWLINES,
+    SHARPS,
+    SPACES,
+    SYMBOLS,
+    UPPERS,
+    Counters,
+    characters_of,
+)  # fmt: skip
 from curate.kernels.entropy import entropy, logarithms
 from curate.kernels.groups import (
     Counts,
     Hashes,
     Places,
-    add,
     characters_in,
     clear,
     eight_bytes,
@@ -30,16 +42,17 @@ from curate.kernels.groups import (
     power_of_two,
 )  # fmt: skip
 from curate.kernels.hashing import encode
-from curate.kernels.lines import ellipses, ends_with_ellipsis, sentences, strip
-from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, scan_line
-from curate.kernels.unicode import ALNUM, ALPHA, DIGIT, LETTER, LOWER, SPACE, SYMBOL, TERMINAL, UPPER, decode, tables
+from curate.kernels.line_table import BLANK, COPY, lines_of
+from curate.kernels.lines import ends_with_ellipsis, next_line, sentences, strip
+from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, find_phrases
+from curate.kernels.unicode import ALPHA, LOWER, SYMBOL, TERMINAL, UPPER, decode, tables
 from curate.kernels.word_set import hash_set, is_in, word_hash
 from curate.kernels.words import Words, alike_of
 from curate.text import Bytes, Offsets
 
 Signals = npt.NDArray[np.float64]
 
-CHARACTERS = ("char_count", "digit_share", "upper_share", "space_share", "symbol_share")
+SHARES = ("char_count", "digit_share", "upper_share", "space_share", "symbol_share")
 LINES = (
     "line_count", "line_punct_frac", "short_line_frac", "char_dup_frac", "bullet_line_frac", "ellipsis_line_frac",
     "sentence_count", "lorem_ipsum", "curly_bracket", "javascript_lines", "policy_lines",
@@ -48,16 +61,12 @@ WORDS = (
     "token_count", "word_count", "mean_word_length", "alpha_word_frac", "caps_word_frac", "stop_word_count",
     "stop_word_total", "unique_word_frac", "unigram_entropy", "hash_ratio", "ellipsis_ratio", "newline_ratio",
 )  # fmt: skip
-COLUMNS = (*CHARACTERS, *LINES, *WORDS)
+COLUMNS = (*SHARES, *LINES, *WORDS)
 
-_LINES_AT = len(CHARACTERS)
+_LINES_AT = len(SHARES)
 _WORDS_AT = _LINES_AT + len(LINES)
-_BULLET, _MINUS, _ELLIPSIS, _NON_JOINER, _JOINER = 0x2022, 0x2D, 0x2026, 0x200C, 0x200D
-_HIGH, _0 = np.uint64(0x8080808080808080), np.uint64(0)
+_BULLET, _MINUS, _0 = 0x2022, 0x2D, np.uint64(0)
 _NO_SALT = np.uint64(0x9E3779B97F4A7C15)
-_COUNTED = ("chars", "narrow", "digits", "upper", "small", "spaces", "sharps", "newlines", "stops")
-# bytes counted before a counter of a byte may be full
-_BLOCK = 255
 
 
 def quality_signals(
@@ -79,17 +88,22 @@ def quality_signals(
     most_words = int(np.diff(words.first).max(initial=0))
     most_bytes = int(np.diff(offsets).max(initial=0))
     table = tables()
-    marks = np.zeros((texts, 3), np.int64)  # of each text: # signs, ellipses, newlines
-    keys = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
     # a lower case may take one byte more than its upper case
     folded = np.zeros(2 * most_bytes + 8, np.uint8)
-    _characters(data, offsets, table.classes, np.zeros(len(_COUNTED), np.int64), marks, signals)
-    _lines(data, offsets, *words, table.classes, short_line_length, marks, keys, signals)
-    ids, count = np.empty(power_of_two(2 * most_words + 2), np.uint32), np.empty(most_words + 1, np.uint32)
+    characters, lines = characters_of(data, offsets), lines_of(data, offsets)
+    _shares(characters, signals)
+    _fineweb_lines(
+        data, offsets, table.classes, short_line_length, characters, lines.start, lines.stop, lines.kind, lines.first,
+        signals,
+    )  # fmt: skip
+    places, phrases = np.empty(most_bytes, np.int32), np.empty(most_bytes, np.uint8)
+    _lines(data, offsets, *words, table.classes, characters, places, phrases, signals)
+    keys = np.empty(power_of_two(2 * most_words + 2), np.uint64)
+    ids, count = np.empty(len(keys), np.uint32), np.empty(most_words + 1, np.uint32)
     stops, salts = _stop_table(stop_words, texts, languages)
     _words(
         data, *words, *alike_of(data, words), table.classes, table.lower, stops, salts, folded,
-        logarithms(), marks, keys, ids, count, signals,
+        logarithms(), characters, keys, ids, count, signals,
     )  # fmt: skip
     return signals
 
@@ -116,72 +130,16 @@ def _salted(lists: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[Hashes, dic
 
 
 @entry
-def _characters(
-    data: Bytes,
-    offsets: Offsets,
-    classes: Classes,
-    counted: npt.NDArray[np.int64],
-    marks: npt.NDArray[np.int64],
-    signals: Signals,
-) -> None:
-    for text in range(len(offsets) - 1):
-        lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        counted[:] = 0
-        for block in range(np.uint64(lo), np.uint64(hi), np.uint64(_BLOCK)):
-            _count_bytes(data, block, min(block + np.uint64(_BLOCK), np.uint64(hi)), counted)
-        chars, narrow, digits, upper, small = counted[0], counted[1], counted[2], counted[3], counted[4]
-        spaces, sharps, newlines, stops = counted[5], counted[6], counted[7], counted[8]
-        symbols = narrow - digits - upper - small - spaces
-        marks[text, 0] = sharps
-        marks[text, 1] = ellipses(data, lo, hi) if stops > 2 else 0
-        marks[text, 2] = newlines
-        i = lo
-        while i < hi and narrow < chars:
-            # eight ASCII characters have been counted
-            if i + 8 <= hi and eight_bytes(data, i) & _HIGH == _0:
-                i += 8
-                continue
-            code, i = decode(data, i, hi)
-            if code >= 0x80:
-                classed = np.int64(classes[code])
-                digits += (classed & DIGIT) != 0
-                upper += (classed & UPPER) != 0
-                spaces += (classed & SPACE) != 0
-                # marks are part of letters, joiners of words
-                symbols += (classed & (ALNUM | SPACE | LETTER)) == 0 and not _NON_JOINER <= code <= _JOINER
-                marks[text, 1] += code == _ELLIPSIS
+def _shares(characters: Counters, signals: Signals) -> None:
+    for text in range(len(characters)):
+        counts, row = characters[text], signals[text]
+        chars = counts[CHARS]
         if chars:
-            row = signals[text]
             row[0] = chars
-            row[1] = digits / chars
-            row[2] = upper / chars
-            row[3] = spaces / chars
-            row[4] = symbols / chars
-
-
-@loop
-def _count_bytes(data: Bytes, lo: np.uint64, hi: np.uint64, counted: npt.NDArray[np.int64]) -> None:
-    """Add what at most `_BLOCK` bytes hold to the counters `_COUNTED`.
-
-    Comparisons alone, without a table, and counters of a byte: then the compiler looks at 32 bytes at a time.
-    """
-    none = np.uint8(0)
-    chars, narrow, digits, upper, small = none, none, none, none, none
-    spaces, sharps, newlines, stops = none, none, none, none
-    for i in range(lo, hi):
-        byte = data[i]
-        chars += np.uint8((byte & 0xC0) != 0x80)
-        narrow += np.uint8(byte < 0x80)
-        digits += np.uint8((byte >= 0x30) & (byte <= 0x39))
-        upper += np.uint8((byte >= 0x41) & (byte <= 0x5A))
-        small += np.uint8((byte >= 0x61) & (byte <= 0x7A))
-        spaces += np.uint8((byte == 0x20) | ((byte >= 9) & (byte <= 13)) | ((byte >= 28) & (byte <= 31)))
-        sharps += np.uint8(byte == 0x23)
-        newlines += np.uint8(byte == 0x0A)
-        stops += np.uint8(byte == 0x2E)
-    counts = (chars, narrow, digits, upper, small, spaces, sharps, newlines, stops)
-    for place in range(len(counts)):
-        counted[place] += np.int64(counts[place])
+            row[1] = counts[DIGITS] / chars
+            row[2] = counts[UPPERS] / chars
+            row[3] = counts[SPACES] / chars
+            row[4] = counts[SYMBOLS] / chars
 
 
 @entry
@@ -192,18 +150,20 @@ def _lines(
     stop: Counts,
     first: npt.NDArray[np.int64],
     classes: Classes,
-    short: int,
-    marks: npt.NDArray[np.int64],
-    seen: Hashes,
+    characters: Counters,
+    places: Counts,
+    phrases: Bytes,
     signals: Signals,
 ) -> None:
+    """The signals of lines as `str.splitlines` cuts; `places` and `phrases` are room for what `find_phrases` writes."""
     for text in range(len(offsets) - 1):
-        lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        i, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
         row = signals[text, _LINES_AT:_WORDS_AT]
-        _fineweb_lines(data, lo, hi, classes, short, seen, np.int64(signals[text, 0]), marks[text, 2], row)
-        lines, bullets, ellipses, i, word = 0, 0, 0, lo, first[text]
+        plain = characters[text, BREAKS] == 0
+        phrase, last_phrase = 0, find_phrases(data, i, hi, places, phrases)
+        lines, bullets, ellipses, word = 0, 0, 0, first[text]
         while i < hi:
-            end, behind, found = scan_line(data, i, hi, classes)
+            end, behind = next_line(data, i, hi, plain, classes)
             lines += 1
             begin, tail = strip(data, i, end, classes)
             if begin < tail:
@@ -212,6 +172,10 @@ def _lines(
                 ellipses += ends_with_ellipsis(data, begin, tail)
             number, word = sentences(data, start, stop, word, first[text + 1], end, classes)
             row[6] += number
+            found = 0
+            while phrase < last_phrase and places[phrase] < end:
+                found |= phrases[phrase]
+                phrase += 1
             row[7] += (found & LOREM_IPSUM) != 0
             row[8] += (found & CURLY_BRACKET) != 0
             row[9] += (found & JAVASCRIPT) != 0
@@ -222,52 +186,42 @@ def _lines(
             row[5] = ellipses / lines
 
 
-@loop
+@entry
 def _fineweb_lines(
     data: Bytes,
-    lo: int,
-    hi: int,
+    offsets: Offsets,
     classes: Classes,
     short: int,
-    seen: Hashes,
-    characters: int,
-    newlines: int,
-    row: Signals,
+    characters: Counters,
+    start: Counts,
+    stop: Counts,
+    kind: Bytes,
+    first: npt.NDArray[np.int64],
+    signals: Signals,
 ) -> None:
     """Of the lines (between newlines) that are not blank: how many, punctuated, short, characters in copies."""
-    size = power_of_two(2 * newlines + 4)
-    for slot in range(size):
-        seen[slot] = 0
-    ascii_only = characters == hi - lo
-    lines, punctuated, brief, copied = 0, 0, 0, 0
-    i = lo
-    while i < hi:
-        begin = i
-        i = line_feed(data, begin, hi)
-        if i > begin and not _is_blank(data, begin, i, classes):
+    for text in range(len(offsets) - 1):
+        chars, newlines = characters[text, CHARS], characters[text, NEWLINES]
+        ascii_only = chars == offsets[text + 1] - offsets[text]
+        lines, punctuated, brief, copied = 0, 0, 0, 0
+        for line in range(first[text], first[text + 1]):
+            if kind[line] & BLANK:
+                continue
+            lo, hi = np.int64(start[line]), np.int64(stop[line])
             lines += 1
-            code = decode(data, previous(data, begin, i), i)[0]
+            code = decode(data, previous(data, lo, hi), hi)[0]
             punctuated += (classes[code] & TERMINAL) != 0
             # four bytes a character at most
-            few = i - begin <= short
-            brief += few or (not ascii_only and i - begin <= 4 * short and characters_in(data, begin, i) <= short)
-            if add(seen, size, hash_range(data, begin, i)):
-                copied += i - begin if ascii_only else characters_in(data, begin, i)
-        i += 1
-    if lines:
-        row[0] = lines
-        row[1] = punctuated / lines
-        row[2] = brief / lines
-        row[3] = copied / (characters - newlines)
-
-
-@loop
-def _is_blank(data: Bytes, lo: int, hi: int, classes: Classes) -> bool:
-    while lo < hi:
-        code, lo = decode(data, lo, hi)
-        if not classes[code] & SPACE:
-            return False
-    return True
+            few = hi - lo <= short
+            brief += few or (not ascii_only and hi - lo <= 4 * short and characters_in(data, lo, hi) <= short)
+            if kind[line] & COPY:
+                copied += hi - lo if ascii_only else characters_in(data, lo, hi)
+        if lines:
+            row = signals[text, _LINES_AT:_WORDS_AT]
+            row[0] = lines
+            row[1] = punctuated / lines
+            row[2] = brief / lines
+            row[3] = copied / (chars - newlines)
 
 
 @inlined
@@ -320,7 +274,7 @@ def _words(
     salts: Hashes,
     folded: Bytes,
     logarithms: Signals,
-    marks: npt.NDArray[np.int64],
+    characters: Counters,
     keys: Hashes,
     ids: Places,
     count: Places,
@@ -368,9 +322,9 @@ def _words(
         row[4] = caps / tokens
         row[5] = distinct
         row[6] = total
-        row[9] = marks[text, 0] / tokens
-        row[10] = marks[text, 1] / tokens
-        row[11] = marks[text, 2] / tokens
+        row[9] = characters[text, SHARPS] / tokens
+        row[10] = characters[text, ELLIPSES] / tokens
+        row[11] = characters[text, NEWLINES] / tokens
         if words:
             row[2] = letters / words
             row[7] = groups / words

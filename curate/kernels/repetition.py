@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import entry, inlined, loop
-from curate.kernels.ascii import line_feed
+from curate.kernels.affixes import Classes
+from curate.kernels.characters import CHARS, NEWLINES, Counters, characters_of
 from curate.kernels.grams import extend, first_of, start_grams, sum_characters
-from curate.kernels.groups import Counts, Hashes, Places, add, characters_in, hash_range, power_of_two
+from curate.kernels.groups import GOLDEN, Counts, Hashes, Places, add, characters_in, hash_range, power_of_two
+from curate.kernels.line_table import COPY, lines_of
 from curate.kernels.lines import strip
 from curate.kernels.unicode import tables
 from curate.kernels.words import Words, alike_of
@@ -34,7 +36,7 @@ COLUMNS = (
 
 _NEWLINE = 10
 # Each is a uint64: with an int64, numba would compute in float64.
-_0, _1 = np.uint64(0), np.uint64(1)
+_0, _1, _29 = np.uint64(0), np.uint64(1), np.uint64(29)
 # of a count: its n-gram has been met before
 _MET = np.uint32(1 << 31)
 
@@ -46,9 +48,9 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
     of the 5- to 10-grams without separators first: they differ only for texts such as `ab c` and `a bc`.
     """
     signals = np.zeros((len(offsets) - 1, len(COLUMNS)))
-    most_bytes = int(np.diff(offsets).max(initial=0))
-    seen = np.empty(power_of_two(2 * most_bytes + 8), np.uint64)
-    _parts(data, offsets, tables().classes, seen, signals)
+    characters = characters_of(data, offsets)
+    seen = np.empty(power_of_two(int(characters[:, NEWLINES].max(initial=0)) + 4), np.uint64)
+    _parts(data, offsets, tables().classes, characters, *lines_of(data, offsets), seen, signals)
     room = int(np.diff(words.first).max(initial=0)) + 2
     alive, leader, count, next_count, chars = np.empty((5, room), np.uint32)
     keys = np.empty(power_of_two(2 * room), np.uint64)
@@ -60,55 +62,89 @@ def repetition_signals(data: Bytes, offsets: Offsets, words: Words) -> Signals:
 
 
 @entry
-def _parts(data: Bytes, offsets: Offsets, classes: npt.NDArray[np.uint16], seen: Hashes, signals: Signals) -> None:
-    """The signals of lines and paragraphs, and the number of characters."""
+def _parts(
+    data: Bytes,
+    offsets: Offsets,
+    classes: Classes,
+    characters: Counters,
+    start: Counts,
+    stop: Counts,
+    hashes: Hashes,
+    kind: Bytes,
+    first: npt.NDArray[np.int64],
+    seen: Hashes,
+    signals: Signals,
+) -> None:
+    """The signals of lines and paragraphs, and the number of characters; `start` to `first` are those of a `LineTable`."""
     for text in range(len(offsets) - 1):
         lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        characters, newlines = characters_in(data, lo, hi), 0
-        if characters == 0:
+        chars = characters[text, CHARS]
+        if chars == 0:
             continue
-        for i in range(np.uint64(lo), np.uint64(hi)):
-            newlines += data[i] == _NEWLINE
         row = signals[text]
-        row[0] = characters
-        ascii_only = characters == hi - lo
-        copies, copied, parts = _repeated_parts(data, lo, hi, 1, ascii_only, newlines + 1, seen)
-        row[1], row[2] = copies / parts, copied / characters
+        row[0] = chars
+        ascii_only = chars == hi - lo
+        # newlines at an edge of the text part an empty line from it
+        opens, closes = data[lo] == _NEWLINE, data[hi - 1] == _NEWLINE
+        lines, copies, copied = first[text + 1] - first[text] + opens + closes, np.int64(opens and closes), 0
+        for line in range(first[text], first[text + 1]):
+            if kind[line] & COPY:
+                copies += 1
+                copied += _characters(data, start[line], stop[line], ascii_only)
+        row[1], row[2] = copies / lines, copied / chars
         inner, outer = strip(data, lo, hi, classes)
-        copies, copied, parts = _repeated_parts(data, inner, outer, 2, ascii_only, newlines // 2 + 1, seen)
-        row[3], row[4] = copies / parts, copied / characters
+        most = characters[text, NEWLINES] // 2 + 1
+        copies, copied, parts = _repeated_paragraphs(
+            data, inner, outer, start, stop, hashes, first[text], first[text + 1], ascii_only, most, seen
+        )
+        row[3], row[4] = copies / parts, copied / chars
 
 
 @inlined
-def _repeated_parts(
-    data: Bytes, lo: int, hi: int, run: int, ascii_only: bool, most: int, seen: Hashes
+def _characters(data: Bytes, lo: int, hi: int, ascii_only: bool) -> int:
+    return np.int64(hi - lo) if ascii_only else characters_in(data, lo, hi)
+
+
+@inlined
+def _repeated_paragraphs(
+    data: Bytes,
+    lo: int,
+    hi: int,
+    start: Counts,
+    stop: Counts,
+    hashes: Hashes,
+    line: int,
+    last: int,
+    ascii_only: bool,
+    most: int,
+    seen: Hashes,
 ) -> tuple[int, int, int]:
-    """Of the at most `most` parts between `run` newlines or more: copies, the characters in them, all parts."""
+    """Of the at most `most` paragraphs of the stripped text `data[lo:hi]`: copies, the characters in them, all of them.
+
+    A paragraph is made of lines (those from `line`, below `last`) with one newline between them, and is known by their hashes.
+    """
     size = power_of_two(2 * most + 2)
     for slot in range(np.uint64(size)):
         seen[slot] = _0
     parts, copies, copied = 0, 0, 0
-    begin = lo
-    while True:
-        # the next run of newlines that is long enough, or the end
-        end, behind, at = hi, hi, begin
-        while at < hi:
-            at = line_feed(data, at, hi)
-            after = at
-            while after < hi and data[after] == _NEWLINE:
-                after += 1
-            if at < hi and after - at >= run:
-                end, behind = at, after
+    while line < last and stop[line] <= lo:
+        line += 1
+    while line < last and start[line] < hi:
+        begin, end, value = max(np.int64(start[line]), lo), lo, _0
+        while True:
+            # the strip may have shortened the first and the last line of the text
+            left, end = max(np.int64(start[line]), lo), min(np.int64(stop[line]), hi)
+            whole = left == start[line] and end == stop[line]
+            value = (value ^ (hashes[line] if whole else hash_range(data, left, end))) * GOLDEN
+            value ^= value >> _29
+            line += 1
+            if line == last or start[line] >= hi or start[line] > end + 1:
                 break
-            at = after
         parts += 1
-        if add(seen, size, hash_range(data, begin, end)):
+        if add(seen, size, max(value, _1)):
             copies += 1
-            copied += end - begin if ascii_only else characters_in(data, begin, end)
-        if end == hi and behind == hi:
-            break
-        begin = behind
-    return copies, copied, parts
+            copied += _characters(data, begin, end, ascii_only)
+    return copies, copied, max(parts, 1)
 
 
 @entry
