@@ -11,7 +11,8 @@ from curate.kernels.groups import Counts as Positions
 from curate.kernels.unicode import BREAK, PUNCTUATION, SPACE, TERMINAL, decode
 from curate.text import Bytes
 
-_2 = np.uint64(2)
+_1, _2, _3 = np.uint64(1), np.uint64(2), np.uint64(3)
+_BLOCK = np.uint64(128)
 
 
 @loop
@@ -74,16 +75,18 @@ def ends_with_ellipsis(data: Bytes, lo: int, hi: int) -> bool:
 @loop
 def ellipses(data: Bytes, lo: int, hi: int) -> int:
     """How often three full stops stand in `data[lo:hi]`, side by side and apart from one another; `hi - lo > 2`."""
-    some = np.uint8(0)
-    for i in range(np.uint64(lo), np.uint64(hi) - _2):
-        some |= np.uint8((data[i] == 0x2E) & (data[i + np.uint64(1)] == 0x2E) & (data[i + _2] == 0x2E))
-    if some == 0:
-        return 0
-    found, stops = 0, 0
-    for i in range(np.uint64(lo), np.uint64(hi)):
-        stops = stops + 1 if data[i] == 0x2E else 0
-        found += stops == 3
-        stops = 0 if stops == 3 else stops
+    found, i, last = 0, np.uint64(lo), np.uint64(hi) - _2
+    for block in range(np.uint64(lo), last, _BLOCK):
+        end, some = min(block + _BLOCK, last), np.uint8(0)
+        for k in range(block, end):
+            some = np.uint8(some | ((data[k] == 0x2E) & (data[k + _1] == 0x2E) & (data[k + _2] == 0x2E)))
+        if some == 0:
+            continue
+        i = max(i, block)
+        while i < end:
+            triple = (data[i] == 0x2E) & (data[i + _1] == 0x2E) & (data[i + _2] == 0x2E)
+            found += triple
+            i += _3 if triple else _1
     return found
 
 
@@ -96,26 +99,31 @@ def sentences(
     A sentence begins at the first word that is no punctuation behind a word that is one sentence-ending character:
     the rule of spaCy's sentencizer, by which datatrove counts.
     """
-    if word >= last or start[word] >= end:
+    # unsigned: numba asks of signed indexes whether they are negative
+    k, behind = np.uint64(word), np.uint64(last)
+    if k >= behind or start[k] >= end:
         return 0, word
     count, ended = 1, False
-    first = word
-    while word < last and start[word] < end:
-        lo, hi = np.int64(start[word]), np.int64(stop[word])
-        terminal = (hi - lo == 1) & ((classes[data[lo]] & TERMINAL) != 0)
+    first = k
+    while k < behind:
+        lo = np.int64(start[k])
+        if lo >= end:
+            break
+        size = np.int64(stop[k]) - lo
+        terminal = (size == 1) & ((classes[data[lo]] & TERMINAL) != 0)
         if data[lo] >= 0x80:
-            code, after = decode(data, lo, hi)
-            terminal = after == hi and (classes[code] & TERMINAL) != 0
+            code, after = decode(data, lo, lo + size)
+            terminal = after == lo + size and (classes[code] & TERMINAL) != 0
         if ended:
             # white space that is more than one blank is a word of its own for spaCy
-            gap = lo - stop[word - 1] if word > first else 0
+            gap = lo - stop[k - _1] if k > first else 0
             apart = gap > 1 or (gap == 1 and data[lo - 1] != 0x20)
-            if apart or not (terminal or _all_punctuation(data, lo, hi, classes)):
+            if apart or not (terminal or _all_punctuation(data, lo, lo + size, classes)):
                 count += 1
                 ended = False
         ended = ended or terminal
-        word += 1
-    return count, word
+        k += _1
+    return count, np.int64(k)
 
 
 @loop

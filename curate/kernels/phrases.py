@@ -86,7 +86,7 @@ def _may_hold(data: Bytes, lo: np.uint64, end: np.uint64, hi: np.uint64) -> bool
         terms = (first == ord("m")) & (second == ord("s")) & (third == ord(" "))
         ipsum = (first == ord("p")) & (second == ord("s")) & (third == ord("u"))
         javascript = (first == ord("j")) & (second == ord("a")) & (third == ord("v"))
-        some |= np.uint8(cookie | privacy | terms | ipsum | javascript | (data[i] == ord("{")))
+        some = np.uint8(some | cookie | privacy | terms | ipsum | javascript | (data[i] == ord("{")))
     for i in range(max(lo, hi - min(_2, hi)), end):
         some |= np.uint8(data[i] == ord("{"))
     return some != 0
