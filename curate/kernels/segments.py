@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import entry, inlined
+from curate.kernels.ideographs import ideograph_cuts
 from curate.kernels.unicode import CODE_POINTS, decode
 from curate.text import Bytes, Offsets
 
@@ -138,20 +139,32 @@ def _runs(
 
 def _boundaries(data: Bytes, start: Positions, stop: Positions) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Where the words `data[start:stop]` are cut inside: (bytes, from the word's start; n + 1 places of each word's cuts)."""
+    cuts, counts = ideograph_cuts(data, start, stop)
+    rest = np.flatnonzero(counts < 0)
+    if len(rest):
+        own = np.repeat(np.arange(len(counts)), np.maximum(counts, 0))
+        more, counts[rest] = _icu_cuts(data, start[rest], stop[rest])
+        order = np.argsort(np.concatenate([own, np.repeat(rest, counts[rest])]), kind="stable")
+        cuts = np.concatenate([cuts, more])[order]
+    return cuts, np.concatenate([[0], np.cumsum(counts)])
+
+
+def _icu_cuts(data: Bytes, start: Positions, stop: Positions) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """As `ideograph_cuts`, of any words, by ICU itself."""
     sizes = (stop - start).astype(np.int64)
     # each word and a line feed behind it
     ends = np.cumsum(sizes + 1)
     bounds = np.searchsorted(ends, np.arange(_CHUNK, ends[-1] + _CHUNK, _CHUNK), side="right")
-    cuts, counts, low = [], np.zeros(len(sizes) + 1, np.int64), 0
+    cuts, counts, low = [], np.zeros(len(sizes), np.int64), 0
     for high in np.unique(np.append(np.maximum(bounds, 1), len(sizes))).tolist():
         room = int(sizes[low:high].sum()) + high - low
         gathered = np.empty(room, np.uint8)
         _gather(data, start[low:high], stop[low:high], gathered)
         places = np.empty(room, np.int32)
-        inside = places[: _inside(gathered, _word_starts(gathered), places, counts[low + 1 : high + 1])]
+        inside = places[: _inside(gathered, _word_starts(gathered), places, counts[low:high])]
         cuts.append(inside.copy())
         low = high
-    return np.concatenate(cuts), np.cumsum(counts)
+    return np.concatenate(cuts), counts
 
 
 def _word_starts(text: Bytes) -> npt.NDArray[np.int64]:
