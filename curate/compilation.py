@@ -13,6 +13,7 @@ from curate.files import digest
 from curate.kernels.cache import cache_root, folder_of
 from curate.plan import GlobalStage, MapStage, Phase
 from curate.progress import Progress
+from curate.startup import numba_without_scipy
 from curate.steps.step import Step
 
 TEXT = "One line of words.\nAnd one more line."
@@ -38,6 +39,7 @@ def compile_kernels(phases: Sequence[Phase], executor: Executor, progress: Progr
 
 def _compile(task: tuple[Path, Phase]) -> None:
     mark, phase = task
+    numba_without_scipy()
     row = {"row": 0, "id": "", "source": "", "path": "", "offset": 0}
     steps = _steps(phase)
     batch = document_batch([{**row, "text": TEXT}])

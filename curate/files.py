@@ -36,9 +36,9 @@ def write_file(path: Path, content: bytes | str) -> None:
     sync(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """`write_file` of JSON, indented, keys in the order given."""
-    write_file(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:
+    """`write_file` of JSON, keys in the order given: indented for people, or in one line, which takes a tenth of the time."""
+    write_file(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -175,7 +175,7 @@ def open_files(files: Sequence[InputFile], store: Path) -> list[InputFile]:
             known[file.path] = {"stamp": stamps[file.path], **facts}
     if stale:
         store.mkdir(parents=True, exist_ok=True)
-        write_json(store / "inputs.json", known)
+        write_json(store / "inputs.json", known, indent=None)
     return [_opened(file, known[file.path]) for file in files]
 
 

@@ -21,6 +21,7 @@ from curate.files import read_json, sweep, write_json
 from curate.inputs import InputFile, open_files
 from curate.plan import Plan, Sample, make_plan
 from curate.settings import parse_share
+from curate.startup import arrow_without_pandas
 
 
 def file_of(file: str) -> str:
@@ -51,6 +52,7 @@ def parse_sample(text: str | None) -> Sample | None:
 
 def prepare(file: str, overrides: Overrides, *, force: bool = False) -> tuple[Pipeline, list[InputFile]]:
     """Load, check and list the input. Raises ConfigError. With `force` the output may belong to anybody."""
+    arrow_without_pandas()
     pipeline, problems = read(file_of(file), overrides)
     files = check(pipeline, problems, any_output=force)
     return pipeline, files

@@ -50,7 +50,7 @@ def resolve(plan: Plan, index: int, states: Sequence[UnitState]) -> tuple[list[U
     if receipt is None:
         with committed_folder(folder) as fresh:
             receipt = _resolve(plan, index, states, fresh)
-            write_json(fresh / "receipt.json", receipt)
+            write_json(fresh / "receipt.json", receipt, indent=None)
     after, verdicts = [], []
     for state, (alive, kept, content) in zip(states, receipt["units"], strict=True):
         dropped, steps = state.count - kept, {}

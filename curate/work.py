@@ -26,6 +26,7 @@ from curate.flow import run_steps
 from curate.plan import GlobalStage, MapStage, Phase, Unit, rules_of
 from curate.readers.reader import Tally
 from curate.reading import coalesced, read_unit
+from curate.startup import numba_without_scipy
 from curate.store import ALL, FAST, Place, Rows, batches, chosen_rows, isin, rows_key, schema, table
 
 # The columns that only the next stage and the shards read.
@@ -132,6 +133,7 @@ def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
         _commit_parts(place, entry, parts)
         return
     collecting = _fused_collect(job, fresh=not parts)
+    numba_without_scipy()
     tally, seconds = Tally(), defaultdict[str, float](float)
     with ExitStack() as stack:
         writer = _StageWriter(stack.enter_context(committed_folder(place.folder / entry)))
@@ -154,9 +156,9 @@ def _compute(job: Job, stage: MapStage, place: Place, entry: str) -> None:
         writer.close()
         if collected and collect_folder:
             collected.close()
-            write_json(collect_folder / "receipt.json", {"parts": [entry], "rows": collected.rows})
-        write_json(
-            writer.folder / "receipt.json",
+            _write_receipt(collect_folder, {"parts": [entry], "rows": collected.rows})
+        _write_receipt(
+            writer.folder,
             {
                 "parts": [*parts, entry], "rows": writer.rows, "skipped": dict(sorted(tally.skipped.items())),
                 "replaced": tally.replaced, "text_bytes": writer.text_bytes,
@@ -178,7 +180,11 @@ def _commit_parts(place: Place, entry: str, parts: list[str]) -> None:
     """An entry whose rows all stand in other entries: a receipt that names them."""
     with committed_folder(place.folder / entry) as folder:
         nothing: dict[str, Any] = {"rows": 0, "skipped": {}, "replaced": 0, "text_bytes": 0, "seconds": {}}
-        write_json(folder / "receipt.json", {"parts": parts, **nothing})
+        _write_receipt(folder, {"parts": parts, **nothing})
+
+
+def _write_receipt(folder: Path, receipt: dict[str, Any]) -> None:
+    write_json(folder / "receipt.json", receipt, indent=None)
 
 
 def _missing(place: Place, needed: Rows | None, name: str, findings: str) -> tuple[list[str], Rows | None]:
@@ -408,6 +414,7 @@ def collect_unit(job: Job) -> dict[str, Any]:
         if parts and missing is not None and not len(missing):
             _commit_parts(place, entry, parts)
             return {**place.receipt(entry), "entry": entry}
+        numba_without_scipy()
         files = stage_files(job.phases, job.state, job.index, job.store)
         with committed_folder(place.folder / entry) as folder:
             writer = _Writer(folder / "contribution.arrow")
@@ -419,7 +426,7 @@ def collect_unit(job: Job) -> dict[str, Any]:
                 writer.write(contribution(stage, document_batch([])))
             writer.close()
             seconds = {stage.name: round(time.perf_counter() - start, 6)}
-            write_json(folder / "receipt.json", {"parts": [*parts, entry], "rows": writer.rows, "seconds": seconds})
+            _write_receipt(folder, {"parts": [*parts, entry], "rows": writer.rows, "seconds": seconds})
     return {**place.receipt(entry), "entry": entry}
 
 

@@ -15,6 +15,7 @@ ROOMS = ("select", "train")
 ALLOWED = {
     "kernels": {"text"},
     "extraction": {"kernels", "text"},
+    "startup": set(),
     "text": set(),
     "errors": set(),
     "urls": {"text", "kernels"},
@@ -42,7 +43,7 @@ ALLOWED = {
     | {"classifiers", "files", "sentences", "ngrams", "contamination", "extraction"},
     "dedup": {"dedup", "readers", "steps", "settings", "documents", "errors", "text", "kernels", "urls", "files"},
     "readers": {"readers", "conversation", "documents", "errors", "text"},
-    "executors": {"executors", "watch", "errors"},
+    "executors": {"executors", "watch", "errors", "startup"},
     "writers": {"writers", "work", "store", "plan", "files", "documents"},
 }
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from curate import watch
 from curate.executors.executor import WorkerDied
+from curate.startup import arrow_without_pandas
 
 _PR_SET_PDEATHSIG = 1
 
@@ -26,6 +27,7 @@ def _work(pipe: Connection, slot: str) -> None:
         # no orphan goes on working for a parent that was killed
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     watch.attach(Path(slot))
+    arrow_without_pandas()
     while True:
         try:
             function, task = pipe.recv()

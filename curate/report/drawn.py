@@ -29,7 +29,7 @@ def drawn(records: Records | None, manifest: Mapping[str, Any], store: Path) -> 
         known[files[each.step]][names[each]] = asdict(made[each]) if each in made else None
     for file in {files[each.step] for each in new}:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(file, known[file])
+        write_json(file, known[file], indent=None)
     found = [made.get(each) or _read(known[files[each.step]][names[each]]) for each in fields]
     return [histogram for histogram in found if histogram]
 

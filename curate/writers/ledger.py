@@ -61,7 +61,7 @@ def write_ledger(task: LedgerTask) -> dict[str, Any]:
         if writer:
             writer.close()
         receipt = {"rows": rows, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
-        write_json(folder / "receipt.json", receipt)
+        write_json(folder / "receipt.json", receipt, indent=None)
     return receipt
 
 

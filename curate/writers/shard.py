@@ -46,7 +46,7 @@ def write_shard(task: ShardTask) -> dict[str, Any]:
         path = folder / "shard.arrow"
         rows = _write(task, path)
         receipt = {"rows": rows, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
-        write_json(folder / "receipt.json", receipt)
+        write_json(folder / "receipt.json", receipt, indent=None)
     return receipt
 
 
