@@ -1,16 +1,17 @@
 """datatrove's FineWeb recipe from WARC to JSON Lines, one process: WARC, trafilatura, lid.176, Gopher, C4, FineWeb.
 
-    python fineweb_datatrove.py WARC MODEL PAGES EXTRACT
+    python fineweb_datatrove.py FILE MODEL EXTRACT
 
 Without its URL lists (they would slow it down) and without MinHash, which `near_dedup` compares. EXTRACT 0 leaves the
-extraction out: the text of the pages comes from JSON Lines instead of the WARC. Prints seconds of the processor,
-pages and seconds for loading as JSON.
+extraction out: the text of the pages comes from JSON Lines instead of the WARC. Prints seconds of the processor and by
+the clock for all pages but the first five, how many pages, and seconds for loading, as JSON.
 """
 
 import json
 import resource
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from datatrove.executor import LocalPipelineExecutor
@@ -47,13 +48,13 @@ def recipe(source: Path, pages: int, extract: bool, out: Path) -> list:
     ]
 
 
-def timed(source: Path, pages: int, extract: bool) -> float:
-    """Processor seconds for the first `pages` pages."""
+def timed(source: Path, pages: int, extract: bool) -> tuple[float, float, int]:
+    """Seconds of the processor and by the clock for the first `pages` pages (-1: all), and how many were read."""
     with tempfile.TemporaryDirectory() as folder:
         blocks = recipe(source, pages, extract, Path(folder, "out"))
-        start = processor()
-        LocalPipelineExecutor(blocks, tasks=1, workers=1, logging_dir=str(Path(folder, "log"))).run()
-        return processor() - start
+        start, clock = processor(), time.perf_counter()
+        stats = LocalPipelineExecutor(blocks, tasks=1, workers=1, logging_dir=str(Path(folder, "log"))).run()
+        return processor() - start, time.perf_counter() - clock, stats.stats[0].stats["documents"].total
 
 
 def processor() -> float:
@@ -63,11 +64,12 @@ def processor() -> float:
 
 
 def main() -> None:
-    source, model, pages, extract = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4] == "1"
+    source, model, extract = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "1"
     FT176LID.MODEL_URL = model
-    few = timed(source, 5, extract)  # models are loaded and caches filled: left out below
-    seconds = timed(source, pages + 5, extract) - timed(source, 5, extract)
-    print(json.dumps({"seconds": seconds, "pages": pages, "loading": few}))
+    loading = timed(source, 5, extract)  # models are loaded and caches filled: left out below
+    few, whole = timed(source, 5, extract), timed(source, -1, extract)
+    seconds, clock, pages = (all_ - five for all_, five in zip(whole, few, strict=True))
+    print(json.dumps({"seconds": seconds, "clock": clock, "pages": pages, "loading": loading[0]}))
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ from curate.text import Bytes, Offsets
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int32]
+Numbers = npt.NDArray[np.uint16]
 Scores = npt.NDArray[np.float64]
 
 SLICES = 16
 DIM = 16
 NONE = 0xFFFF
+_1 = np.uint64(1)
 # fastText adds this to each probability before it takes the logarithm
 _LEAST = 1e-5
 
@@ -32,7 +34,7 @@ class Model(NamedTuple):
     """A quantised supervised model as flat arrays; all read-only."""
 
     rows: Floats  # vectors of words, then of kept n-grams: n x DIM
-    grams: npt.NDArray[np.uint16]  # bucket -> its n-gram's number, or NONE
+    grams: Numbers  # bucket -> its n-gram's number, or NONE
     slots: Places  # open table of words: hash -> word, or -1
     spelled: Bytes  # the words, one after the other
     ends: Ends  # words + 1 offsets into `spelled`
@@ -79,6 +81,7 @@ def classify(
     _classify(
         data, offsets, sample, again, doubtful[0], doubtful[1], model.rows, model.grams, model.slots, model.spelled,
         model.ends, model.nodes, model.children, model.sizes[0], model.sizes[1], np.empty(longest + 2, np.uint8),
+        np.empty((longest + 2) * model.sizes[1], np.uint16),
         np.zeros(DIM, np.float32), np.empty(2 * len(model.nodes) + 4, np.int32),
         np.empty(2 * len(model.nodes) + 4, np.float64), found.label, found.score,
     )  # fmt: skip
@@ -94,7 +97,7 @@ def _classify(
     low: float,
     high: float,
     rows: Floats,
-    grams: npt.NDArray[np.uint16],
+    grams: Numbers,
     slots: Places,
     spelled: Bytes,
     ends: Ends,
@@ -103,6 +106,7 @@ def _classify(
     least: int,
     most: int,
     word: Bytes,
+    found: Numbers,
     hidden: Floats,
     stack: Places,
     reached: Scores,
@@ -113,7 +117,7 @@ def _classify(
         lo, hi = np.int64(offsets[text]), np.int64(offsets[text + 1])
         look = sample
         while True:
-            added = _sum(data, lo, hi, look, rows, grams, slots, spelled, ends, least, most, word, hidden)
+            added = _sum(data, lo, hi, look, rows, grams, slots, spelled, ends, least, most, word, found, hidden)
             if added == 0:
                 break
             for k in range(DIM):
@@ -133,13 +137,14 @@ def _sum(
     hi: int,
     sample: int,
     rows: Floats,
-    grams: npt.NDArray[np.uint16],
+    grams: Numbers,
     slots: Places,
     spelled: Bytes,
     ends: Ends,
     least: int,
     most: int,
     word: Bytes,
+    found: Numbers,
     hidden: Floats,
 ) -> int:
     """Sum up the vectors of the sampled words in `hidden`; how many there are: none for no word."""
@@ -147,7 +152,7 @@ def _sum(
         hidden[k] = np.float32(0)
     added = np.int64(0)
     if hi - lo <= sample:
-        return _add_words(data, lo, hi, added, rows, grams, slots, spelled, ends, least, most, word, hidden)
+        return _add_words(data, lo, hi, added, rows, grams, slots, spelled, ends, least, most, word, found, hidden)
     length = sample // SLICES
     for part in range(SLICES):
         begin = lo + (hi - lo - length) * part // (SLICES - 1)
@@ -172,7 +177,7 @@ def _sum(
         while i < hi and i > begin and data[i] & 0xC0 == 0x80:
             i -= 1
         end = i
-        added = _add_words(data, begin, end, added, rows, grams, slots, spelled, ends, least, most, word, hidden)
+        added = _add_words(data, begin, end, added, rows, grams, slots, spelled, ends, least, most, word, found, hidden)
     return added
 
 
@@ -183,13 +188,14 @@ def _add_words(
     hi: int,
     added: int,
     rows: Floats,
-    grams: npt.NDArray[np.uint16],
+    grams: Numbers,
     slots: Places,
     spelled: Bytes,
     ends: Ends,
     least: int,
     most: int,
     word: Bytes,
+    found: Numbers,
     hidden: Floats,
 ) -> int:
     i = lo
@@ -217,7 +223,7 @@ def _add_words(
         if number >= 0:
             _add(rows, number, hidden)
             added += 1
-        added += _add_grams(word, size + 1, len(ends) - 1, rows, grams, least, most, hidden)
+        added += _add_grams(word, size + 1, len(ends) - 1, rows, grams, least, most, found, hidden)
     return added
 
 
@@ -239,30 +245,35 @@ def _add_grams(
     size: int,
     words: int,
     rows: Floats,
-    grams: npt.NDArray[np.uint16],
+    grams: Numbers,
     least: int,
     most: int,
+    found: Numbers,
     hidden: Floats,
 ) -> int:
     """Add the n-grams of `least` to `most` characters of `word[:size]`, its marks < and > among them; how many."""
     buckets = np.uint32(len(grams))
-    added = 0
-    for i in range(size):
+    count = np.uint64(0)
+    # all are looked up before one is added: the processor waits for many places of the large table at a time
+    for i in range(np.uint64(size)):
         if word[i] & 0xC0 == 0x80:
             continue
         value, j, n = FNV, i, 1
         while j < size and n <= most:
             value = hashed(value, word[j])
-            j += 1
+            j += _1
             while j < size and word[j] & 0xC0 == 0x80:
                 value = hashed(value, word[j])
-                j += 1
+                j += _1
             if n >= least and not (n == 1 and (i == 0 or j == size)):
-                gram = grams[value % buckets]
-                if gram != NONE:
-                    _add(rows, words + np.int64(gram), hidden)
-                    added += 1
+                found[count] = grams[value % buckets]
+                count += _1
             n += 1
+    added = 0
+    for k in range(count):
+        if found[k] != NONE:
+            _add(rows, words + np.int64(found[k]), hidden)
+            added += 1
     return added
 
 
