@@ -55,6 +55,7 @@ reproduce: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.infinite_compute --output out/infinite-compute
 	$(BIN)/python -m benchmarks.preferences --output out/preferences
 	$(BIN)/python -m benchmarks.lego --output out/lego
+	$(BIN)/python -m benchmarks.addition --output out/addition
 	$(BIN)/python -m benchmarks.skill_finetuning --output out/skill-finetuning
 	@echo "results: out/*/results/*.json, one a run; tables of record: benchmarks/RESULTS.md"
 

@@ -18,6 +18,8 @@ from curate.train.objectives.masked_thought import MaskedThought
 from curate.train.policies.kinds import make_policy
 from curate.train.settings import TrainSettings
 from curate.train.token_set import TokenSet
+from curate.train.trackers import INSTALL as INSTALL_TRACKERS
+from curate.train.trackers import is_installed
 from curate.yaml_source import Path as Key
 from curate.yaml_source import nearest
 
@@ -42,6 +44,11 @@ def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -
     if Path(settings.output).is_file():
         problems.append(Problem(where(("output",)), f"`{settings.output}` is a file", "name a folder"))
     problems += _task_problems(settings, where)
+    problems += [
+        Problem(where(("trackers", number)), f"the package {name} is not installed", INSTALL_TRACKERS)
+        for number, name in enumerate(settings.trackers)
+        if not is_installed(name)
+    ]
     schedule = settings.schedule
     if schedule.kind == "wsd" and schedule.warmup + schedule.decay > 1:
         what = f"warmup {schedule.warmup:.0%} and decay {schedule.decay:.0%} are more than the run"

@@ -78,7 +78,7 @@ def train(settings: TrainSettings, parallel: Parallel) -> Path:
     run = prepare(settings, parallel)
     output = Path(settings.output)
     begun, tokens = time.monotonic(), 0
-    with _stopping() as stop:
+    with _stopping() as stop, contextlib.closing(run.metrics) if run.metrics else contextlib.nullcontext():
         if run.step == 0 and run.evaluation and settings.evaluate and settings.evaluate.before:
             evaluate(run)
         while run.step < settings.steps:
@@ -106,10 +106,8 @@ def train(settings: TrainSettings, parallel: Parallel) -> Path:
                 )
     history = [(int(step), weights) for step, weights in run.loader.state()["weights"]]
     run.loader.close()
-    if run.metrics:
-        run.metrics.close()
-        if len(history) > 1:
-            write_file(output / "mixture.svg", svg(history, settings.steps))
+    if run.metrics and len(history) > 1:
+        write_file(output / "mixture.svg", svg(history, settings.steps))
     return checkpoint.folder_of(output, run.step)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from curate.errors import MissingAsset
 from curate.train.settings import TrainSettings
+from curate.train.trackers import tracker
 
 # Dense peak of bfloat16 in FLOP/s, by the vendors' data sheets.
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
@@ -26,7 +26,7 @@ class Metrics:
         if self._path.exists():
             lines = [line for line in self._path.read_text().splitlines() if _is_before(json.loads(line), start)]
             self._path.write_text("".join(line + "\n" for line in lines))
-        self._trackers = [_tracker(name, settings, folder) for name in settings.trackers]
+        self._trackers = [tracker(name, settings, folder, start) for name in settings.trackers]
         self._flops = flops_per_token
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
         self._peak = next((peak for part, peak in PEAKS.items() if part in name), 0.0)
@@ -70,52 +70,15 @@ class Metrics:
 
     def close(self) -> None:
         """Close the trackers."""
-        for tracker in self._trackers:
-            tracker.close()
+        for each in self._trackers:
+            each.close()
 
     def _write(self, entry: Mapping[str, Any]) -> None:
         with self._path.open("a") as file:
             file.write(json.dumps(entry) + "\n")
-        for tracker in self._trackers:
-            tracker.log(_flat(entry), entry["step"])
-
-
-class _TensorBoard:
-    def __init__(self, settings: TrainSettings, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._writer: Any = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
-
-    def log(self, values: Mapping[str, float], step: int) -> None:
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class _Module:
-    """W&B, and trackio, which has its interface."""
-
-    def __init__(self, name: str, settings: TrainSettings) -> None:
-        import importlib
-
-        self._run = importlib.import_module(name).init(project=settings.name, config=settings.model_dump(mode="json"))
-
-    def log(self, values: Mapping[str, float], step: int) -> None:
-        self._run.log(dict(values), step=step)
-
-    def close(self) -> None:
-        self._run.finish()
-
-
-def _tracker(name: str, settings: TrainSettings, folder: Path) -> Any:
-    try:
-        return _TensorBoard(settings, folder) if name == "tensorboard" else _Module(name, settings)
-    except ImportError as error:
-        raise MissingAsset(
-            "trackers", f"`{name}` needs a package that is not installed", f"pip install {name}"
-        ) from error
+        if numbers := _flat(entry):
+            for each in self._trackers:
+                each.log(numbers, entry["step"])
 
 
 def _is_before(entry: Mapping[str, Any], start: int) -> bool:

@@ -168,7 +168,9 @@ class TrainSettings(_Strict):
     compile: bool = Field(False, description="torch.compile")
     shard: bool = Field(True, description="FSDP2 on several GPUs; false: DDP")
     log_every: Count = Field(10, description="steps")
-    trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field([], description="beside metrics.jsonl")
+    trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
+        [], description="beside metrics.jsonl; extra `trackers`"
+    )
 
     #: what may differ when a run goes on: it changes how the work is done and watched, not what is learnt
     FREE: ClassVar[frozenset[str]] = frozenset(

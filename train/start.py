@@ -13,9 +13,10 @@ from curate.train.after import EVALUATION, tell_evaluation
 from curate.train.checks import Where, data_problems, setting_problems
 from curate.train.settings import TrainSettings
 from curate.train.token_set import MANIFEST, TOKENS
+from curate.train.trackers import NAMES, TENSORBOARD
 
 INSTALL = "pip install 'curate[train]'"
-KEPT = ("checkpoints", "steps", "metrics.jsonl", "model", "graph", "ewc", EVALUATION)
+KEPT = ("checkpoints", "steps", "metrics.jsonl", "model", "graph", "ewc", "mixture.svg", TENSORBOARD, NAMES, EVALUATION)
 #: where a pipeline's own training stands in its output folder
 TRAINING = "train"
 
