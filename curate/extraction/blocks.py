@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.extraction.scratch import known, one_page
-from curate.kernels.html_choice import find_tables
+from curate.kernels.html_choice import weigh
 from curate.kernels.html_features import FEATURES, page_features
 from curate.kernels.html_measures import ACTIVE, TOKENS
 from curate.kernels.html_pages import CHUNK, measure_page
@@ -46,10 +46,10 @@ def read_blocks(page: bytes) -> Blocks:
     column_of = np.zeros(CHUNK, np.int32)
     first = 0
     while first < count:
-        last, columns = page_features(s, m, first, here.work.x, column_of)
-        x[first:last][column_of[: last - first] >= 0] = here.work.x[:, :columns].T
+        last, columns = page_features(s, m, first, here.work.asked.x, 0, column_of)
+        x[first:last][column_of[: last - first] >= 0] = here.work.asked.x[:, :columns].T
         first = last
-    find_tables(s, m, here.work.chances.table)
+    weigh(s, m, here.work.chances)
     bounds = zip(s.blocks[:count, START], s.blocks[:count, STOP], strict=True)
     elements = s.blocks[:count, ELEMENT]
     return Blocks(

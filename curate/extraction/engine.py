@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from curate.extraction.model import Model
 from curate.extraction.scratch import known, room
 from curate.kernels.composition import compose, composition
 from curate.kernels.html_attributes import FIELDS
-from curate.kernels.html_pages import Found, count_markup, judge_pages, scan_pages, write_pages
+from curate.kernels.html_pages import Found, How, count_markup, extract_pages
 from curate.text import Bytes, buffers, from_buffers
 
 #: F-beta that the choice of blocks maximises: below 1 a doubtful block is rather left out
@@ -24,8 +23,7 @@ BETAS = {"precision": 0.7, "balanced": 0.95, "recall": 1.4}
 #: each `<` may cost 300 bytes of memory while its page is read; real pages of 10 MB have some 100,000
 MOST_MARKUP = 1_000_000
 #: pages are read in groups of about as many bytes, so that what a page needs is still near when its turn comes again
-GROUP_BYTES = 1 << 20
-_NO_BYTES = np.zeros(0, np.uint8)
+GROUP_BYTES = 1 << 19
 
 
 class Extracted(NamedTuple):
@@ -58,24 +56,12 @@ def extract(
     count_markup(data, offsets, markup)
     skipped = markup > MOST_MARKUP
     markup, sizes = np.where(skipped, -1, markup), np.where(skipped, -1, np.diff(offsets.astype(np.int64)))
-    group = np.cumsum(np.maximum(sizes, 0)) // GROUP_BYTES
-    here, found = room(group, sizes, markup), _nothing(len(pages))
-    forest = model.trees.forest()
-    texts: list[Bytes] = []
-    fields: list[Bytes] = []
-    for first, last in pairwise(np.flatnonzero(np.diff(group, prepend=-1, append=-1))):
-        part, said = (
-            here.group(sizes[first:last], markup[first:last]),
-            Found._make(column[first:last] for column in found),
-        )
-        scan_pages(data, offsets[first : last + 1], known(), here.scratch, part)
-        judge_pages(data, here.scratch, part, here.measures, forest, here.work, BETAS[favor], whole, said)
-        text, field = write_pages(data, known(), here.scratch, part, composition(), markdown, bullets, said)
-        for places in (said.field_start, said.field_stop):
-            places += sum(len(part) for part in fields)
-        texts.append(text)
-        fields.append(field)
-    return _extracted(texts, fields, found, skipped)
+    here, places = room(np.cumsum(np.maximum(sizes, 0)) // GROUP_BYTES, sizes, markup)
+    found, how = _nothing(len(pages)), How(BETAS[favor], whole, markdown, bullets)
+    text, fields = extract_pages(
+        data, offsets, known(), here.scratch, places, here.measures, model.trees.forest(), here.work, composition(), how, found
+    )  # fmt: skip
+    return _extracted(text, fields, found, skipped)
 
 
 def _nothing(count: int) -> Found:
@@ -86,17 +72,15 @@ def _nothing(count: int) -> Found:
     return Found(np.zeros(count, np.int64), start, stop, np.zeros(count, np.float32), blocks, kept, relaxed, denormal)
 
 
-def _extracted(texts: list[Bytes], fields: list[Bytes], found: Found, skipped: npt.NDArray[np.bool_]) -> Extracted:
-    """The columns of pages of the texts and fields of their groups."""
-    offsets = np.concatenate([[0], np.cumsum(found.size)]).astype(np.int32)
-    text = from_buffers(np.concatenate([_NO_BYTES, *texts]), offsets)
+def _extracted(data: Bytes, fields: Bytes, found: Found, skipped: npt.NDArray[np.bool_]) -> Extracted:
+    """The columns of pages of their texts and fields."""
+    text = from_buffers(data, np.concatenate([[0], np.cumsum(found.size)]).astype(np.int32))
     if found.denormal.any():
         denormal = pa.array(found.denormal)
         composed = from_buffers(*compose(*buffers(text.filter(denormal)), composition()))
         text = pc.replace_with_mask(text, denormal, composed)
-    data = np.concatenate([_NO_BYTES, *fields])
     named = {
-        name: _strings(data, found.field_start[:, place], found.field_stop[:, place])
+        name: _strings(fields, found.field_start[:, place], found.field_stop[:, place])
         for place, name in enumerate(FIELDS)
     }
     return Extracted(text, named, found.confidence, found.blocks, found.kept, found.relaxed, skipped)

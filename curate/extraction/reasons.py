@@ -13,7 +13,7 @@ from curate.extraction.blocks import Blocks, read_blocks
 from curate.extraction.choice import chosen, evened
 from curate.extraction.model import Model, Trees
 from curate.kernels.html_state import BY_SCRIPT, BY_STYLE, BY_TAG
-from curate.kernels.trees import answer
+from curate.kernels.trees import answer_first, answer_rest, waiting
 
 #: what hides a block; the first that is true is told
 _HIDDEN = (
@@ -35,10 +35,12 @@ class Reasoned(NamedTuple):
 
 def odds(trees: Trees, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The logarithm of the odds of each row of features."""
-    count = len(features)
-    total, out = np.zeros((2, count), np.float32)
-    place, unsure = np.zeros((2, count), np.int32)
-    answer(np.array(features.T, np.float32, order="C"), count, trees.forest(), place, unsure, total, out)
+    count, names = features.shape
+    asked, unsure = waiting(names, count), waiting(names, count)
+    asked.x[:] = features.T
+    asked.whose[:] = range(count)
+    forest, out = trees.forest(), np.zeros(count, np.float32)
+    answer_rest(forest, unsure, answer_first(forest, asked, count, unsure, 0, out), out)
     return out
 
 

@@ -14,11 +14,12 @@ from curate.kernels.html_choice import LEVELS, Chances
 from curate.kernels.html_entities import entities
 from curate.kernels.html_features import FEATURES
 from curate.kernels.html_measures import COUNTS, PAGE_FIELDS, SUMS, Measures, character_kinds
-from curate.kernels.html_pages import CHUNK, Group, Work, page_of
+from curate.kernels.html_pages import CHUNK, Places, Work, page_of
 from curate.kernels.html_state import BLOCK_FIELDS, ELEMENT_FIELDS, STATE_FIELDS, Known, Scratch
 from curate.kernels.html_tags import COUNT, tags
 from curate.kernels.html_text import byte_kinds
 from curate.kernels.html_words import words
+from curate.kernels.trees import waiting
 
 Counts = npt.NDArray[np.int64]
 #: bytes behind the text of a page that are written to and read, see `curate.kernels.vectors`
@@ -41,24 +42,36 @@ class Room(NamedTuple):
     work: Work
     chosen: npt.NDArray[np.bool_]
 
-    def group(self, sizes: Counts, markup: Counts) -> Group:
-        """The places in this room of pages of `sizes` bytes with `markup` times `<`; less than 0 of both: not looked at."""
-        rows = np.concatenate([[0], np.cumsum(np.where(markup < 0, 0, markup + 2))])
-        text = np.concatenate([[0], np.cumsum(np.where(sizes < 0, 0, 2 * sizes + SLACK))])
-        state = np.zeros((len(sizes), STATE_FIELDS), np.int64)
-        return Group(rows, text, state, np.zeros((len(sizes), len(FIELDS), 3), np.int64), self.chosen[: rows[-1]])
 
+def room(group: Counts, sizes: Counts, markup: Counts) -> tuple[Room, Places]:
+    """Room for groups of pages, some 300 bytes for each `<`, and the places of the pages in it.
 
-def room(group: Counts, sizes: Counts, markup: Counts) -> Room:
-    """Room for groups of pages: some 300 bytes for each `<`. `group` numbers the groups of pages, from 0 on.
-
-    `sizes` are bytes, `markup` is how often `<` stands in each page. Room of moderate size is kept for the next call of the
-    same thread, whose pages then find memory that the system has given out before.
+    `group` numbers the groups of pages, from 0 on; `sizes` are bytes, `markup` is how often `<` stands in each page: less than
+    0 for those that are not looked at. Room of moderate size is kept for the next call of the same thread, whose pages then
+    find memory that the system has given out before.
     """
-    rows = int(np.bincount(group, np.maximum(markup + 2, 0), 1).max())
-    text = int(np.bincount(group, np.maximum(2 * sizes + SLACK, 0), 1).max())
-    most = int(markup.max(initial=0)) + 2
-    wanted = (rows, text, most)
+    groups = np.flatnonzero(np.diff(group, prepend=-1, append=-1))
+    rows = _in_group(groups, np.where(markup < 0, 0, markup + 2))
+    text = _in_group(groups, np.where(sizes < 0, 0, 2 * sizes + SLACK))
+    here = _enough(int(rows.max(initial=1)), int(text.max(initial=1)), int(markup.max(initial=0)) + 2)
+    return here, _places(groups, rows, text, here)
+
+
+def _places(groups: Counts, rows: Counts, text: Counts, here: Room) -> Places:
+    state, fields = np.zeros((len(rows), STATE_FIELDS), np.int64), np.zeros((len(rows), len(FIELDS), 3), np.int64)
+    return Places(groups, rows, text, state, fields, here.chosen)
+
+
+def _in_group(groups: Counts, needed: Counts) -> Counts:
+    """From where to where what is needed lies, counted from the beginning of each group: n x 2."""
+    stop = np.cumsum(needed)
+    begin = (stop - needed)[groups[:-1]]
+    return np.stack([stop - needed, stop], axis=1) - np.repeat(begin, np.diff(groups))[:, None]
+
+
+def _enough(*wanted: int) -> Room:
+    """Room for as many rows of a group, bytes of its text, and rows of a page."""
+    rows, text, _ = wanted
     if rows > KEPT_ROWS or text > KEPT_TEXT:
         return _made(*wanted)
     if _kept.room is None or any(size > have for size, have in zip(wanted, _kept.sizes, strict=True)):
@@ -105,15 +118,13 @@ def _made(rows: int, text: int, most: int) -> Room:
         character_kinds(),
     )
     work = Work(
-        np.zeros((len(FEATURES), CHUNK), np.float32),
-        np.zeros(CHUNK, np.float32),
-        np.zeros(CHUNK, np.float32),
-        np.zeros(CHUNK, np.int32),
-        np.zeros(CHUNK, np.int32),
+        waiting(len(FEATURES), 2 * CHUNK),
+        waiting(len(FEATURES), 2 * CHUNK),
         np.zeros(CHUNK, np.int32),
         Chances(
-            np.zeros(most, np.float32),
-            np.zeros(most, np.int32),
+            np.zeros(rows, np.float32),
+            np.zeros(rows, np.int32),
+            np.zeros(rows, np.int32),
             np.zeros(LEVELS, np.float64),
             np.zeros(LEVELS, np.float64),
         ),
@@ -123,5 +134,6 @@ def _made(rows: int, text: int, most: int) -> Room:
 
 def one_page(size: int, markup: int) -> tuple[Room, Scratch]:
     """Room for one page, and its part of the tables."""
-    here = _made(markup + 2, 2 * size + SLACK, markup + 2)
-    return here, page_of(here.scratch, here.group(np.array([size]), np.array([markup])), 0)
+    rows, text = markup + 2, 2 * size + SLACK
+    here = _made(rows, text, rows)
+    return here, page_of(here.scratch, _places(np.array([0, 1]), np.array([[0, rows]]), np.array([[0, text]]), here), 0)

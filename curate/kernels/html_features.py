@@ -71,22 +71,22 @@ def _number(value: float) -> np.float32:
 
 
 @entry
-def page_features(s: Scratch, m: Measures, first: int, x: Numbers, column_of: Integers) -> tuple[int, int]:
-    """The features of the blocks from `first` on that count, one a column of `x`: (the last block and one, how many count).
+def page_features(s: Scratch, m: Measures, first: int, x: Numbers, column: int, column_of: Integers) -> tuple[int, int]:
+    """The features of the blocks from `first` on that count, one a column of `x` from `column` on.
 
-    `x` is len(FEATURES) x columns and is filled as far as blocks go; `column_of` (room for as many) holds the column of
-    each block, -1 for those that do not count.
+    (The last block and one, the last column and one.) `x` is len(FEATURES) x columns; `column_of` has room for as many blocks
+    as are looked at, and holds the column of each, -1 for those that do not count.
     """
     page, blocks = m.page, s.state[BLOCKS]
     total = max(page[TOTAL], 1.0)
-    top_size = sum_of(m.sums, s.elements, np.int64(page[TOP]), S_SIZE, blocks)
-    root_size = sum_of(m.sums, s.elements, np.int64(page[ROOT]), S_SIZE, blocks)
+    top_size = sum_of(m.sums, s.elements, np.int64(page[TOP]), S_SIZE)
+    root_size = sum_of(m.sums, s.elements, np.int64(page[ROOT]), S_SIZE)
     of_page = (
         _number(page[TOTAL]), _number(page[BLOCK_COUNT]), np.float32(page[LINK_SHARE]), np.float32(page[LONG_SHARE]),
         np.float32(page[PARAGRAPH_SHARE]), np.float32(min(page[ARTICLES], 20.0)), np.float32(top_size / total),
         np.float32(root_size / total), np.float32(page[HIDDEN_SHARE]), np.float32(page[RELAXED]), np.float32(page[CJK]),
     )  # fmt: skip
-    last, columns = min(blocks, first + x.shape[1]), 0
+    last, columns = min(blocks, first + len(column_of)), np.int64(column)
     for block in range(first, last):
         column_of[block - first] = -1
         if m.counts[block, ACTIVE]:
@@ -152,7 +152,7 @@ def _text_features(s: Scratch, m: Measures, block: int, x: Numbers, column: int)
 
 @inlined
 def _container_features(s: Scratch, m: Measures, block: int, x: Numbers, column: int) -> None:
-    elements, blocks, sums = s.elements, s.state[BLOCKS], m.sums
+    elements, sums = s.elements, m.sums
     total, top = max(m.page[TOTAL], 1.0), max(m.page[TOP_SCORE], 1e-9)
     element = np.int64(s.blocks[block, ELEMENT])
     # a paragraph is one of many by nature
@@ -160,21 +160,21 @@ def _container_features(s: Scratch, m: Measures, block: int, x: Numbers, column:
     above, row, paragraphs = element, _CONTAINER0, np.float32(0)
     for level in range(3):
         above = holder_above(elements, above)
-        size = sum_of(sums, elements, above, S_SIZE, blocks)
-        inside = max(sum_of(sums, elements, above, S_BLOCKS, blocks), 1)
+        size = sum_of(sums, elements, above, S_SIZE)
+        inside = max(sum_of(sums, elements, above, S_BLOCKS), 1)
         x[row, column] = _number(size)
         x[row + 1, column] = np.float32(size / total)
-        x[row + 2, column] = np.float32(sum_of(sums, elements, above, S_LINKED, blocks) / max(size, 1))
+        x[row + 2, column] = np.float32(sum_of(sums, elements, above, S_LINKED) / max(size, 1))
         x[row + 3, column] = _number(inside)
         x[row + 4, column] = _number(size / inside)
-        x[row + 5, column] = np.float32(sum_of(sums, elements, above, S_LONG, blocks) / max(size, 1))
-        x[row + 6, column] = np.float32(100 * sum_of(sums, elements, above, S_COMMAS, blocks) / max(size, 1))
+        x[row + 5, column] = np.float32(sum_of(sums, elements, above, S_LONG) / max(size, 1))
+        x[row + 6, column] = np.float32(100 * sum_of(sums, elements, above, S_COMMAS) / max(size, 1))
         x[row + 7, column] = np.float32(m.scores[above] / top)
         copies = elements[elements[above, GROUP], MEMBERS]
         x[row + 8, column] = _number(copies)
         most = max(most, copies)
         if level == 0:
-            paragraphs = np.float32(sum_of(sums, elements, above, S_PARAGRAPHS, blocks) / max(size, 1))
+            paragraphs = np.float32(sum_of(sums, elements, above, S_PARAGRAPHS) / max(size, 1))
         row += _EACH
     x[_AROUND0, column] = np.float32(m.best[element] / top)
     x[_AROUND0 + 1, column] = _number(most)
@@ -186,7 +186,7 @@ def _container_features(s: Scratch, m: Measures, block: int, x: Numbers, column:
     x[_AROUND0 + 7, column] = np.float32(m.kin[slot, 0] / max(m.page[MOST_KIN], 1.0))
     x[_AROUND0 + 8, column] = _number(m.kin[slot, 2])
     x[_AROUND0 + 9, column] = np.float32(m.kin[slot, 1] / max(m.kin[slot, 0], 1))
-    of_article = sum_of(sums, elements, article, S_SIZE, blocks) if article else 0
+    of_article = sum_of(sums, elements, article, S_SIZE) if article else 0
     x[_AROUND0 + 10, column] = np.float32(of_article / total)
     x[_AROUND0 + 11, column] = np.float32(of_article / max(m.page[MOST_ARTICLE], 1.0))
     x[_AROUND0 + 12, column] = 0 if article == 0 else 1 if article == m.page[FIRST_ARTICLE] else 2

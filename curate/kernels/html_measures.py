@@ -78,7 +78,7 @@ class Measures(NamedTuple):
     """Room for what is counted before features are made."""
 
     counts: npt.NDArray[np.int32]  # COUNTS x blocks
-    sums: Sums  # SUMS x (blocks + 1): running sums
+    sums: Sums  # SUMS x (blocks + 2): running sums
     scores: Numbers  # elements: as Readability has it, paragraphs give to their parent and its parent
     best: Numbers  # elements: the highest score of it and its ancestors
     page: npt.NDArray[np.float64]  # PAGE_FIELDS
@@ -141,13 +141,23 @@ def count_text(text: Bytes, start: int, stop: int, m: Measures, block: int) -> N
             signs += ones(sign & mask)
             size += count
             i += np.int64(count)
-        while i < stop and text[i] >= 128:
+        while i < stop:
+            if text[i] < 128:
+                # a blank between two words of such characters is not worth a step of many bytes
+                if text[i] != 32 or text[i + 1] < 128:
+                    break
+                size += _1
+                in_word = _0
+                i += 1
             last, width = _wide_kind(text, i, stop)
             i += width
             size += _1
-            letters += np.uint64(last == LETTER)
-            tokens += np.uint64(last == LETTER and in_word == _0)
-            in_word = np.uint64(last == LETTER)
+            if last == LETTER:
+                letters += _1
+                tokens += _1 - in_word
+                in_word = _1
+                continue
+            in_word = _0
             ideographs += np.uint64(last == IDEOGRAPH)
             commas += np.uint64(last == COMMA)
             stops += np.uint64(last == FULL_STOP)
@@ -221,10 +231,8 @@ def linked_size(s: Scratch, m: Measures, block: int) -> int:
 
 
 @inlined
-def sum_of(sums: Sums, elements: npt.NDArray[np.int32], element: int, what: int, blocks: int) -> int:
-    return (
-        sums[min(elements[element, END_BLOCK], blocks), what] - sums[min(elements[element, FIRST_BLOCK], blocks), what]
-    )
+def sum_of(sums: Sums, elements: npt.NDArray[np.int32], element: int, what: int) -> int:
+    return sums[elements[element, END_BLOCK], what] - sums[elements[element, FIRST_BLOCK], what]
 
 
 @inlined
@@ -239,29 +247,33 @@ def measure(s: Scratch, m: Measures, relaxed: bool) -> None:
     blocks, sums = s.state[BLOCKS], m.sums
     sums[0, :] = 0
     hidden_size = ideographs = np.int64(0)
+    total = linked = count = long = commas = paragraphs = np.int64(0)
     for block in range(blocks):
         element, size = s.blocks[block, ELEMENT], m.counts[block, SIZE]
         hidden = s.elements[element, HIDDEN] != 0
         active = relaxed or not hidden
         m.counts[block, ACTIVE] = active
-        for what in range(SUMS):
-            sums[block + 1, what] = sums[block, what]
         hidden_size += size if hidden else 0
         if active:
-            sums[block + 1, S_SIZE] += size
-            sums[block + 1, S_LINKED] += linked_size(s, m, block)
-            sums[block + 1, S_BLOCKS] += 1
-            sums[block + 1, S_LONG] += size if is_long(s, m, block) else 0
-            sums[block + 1, S_COMMAS] += m.counts[block, COMMAS]
-            sums[block + 1, S_PARAGRAPHS] += size if s.elements[element, TAG] == P else 0
+            total += size
+            linked += linked_size(s, m, block)
+            count += 1
+            long += size if is_long(s, m, block) else 0
+            commas += m.counts[block, COMMAS]
+            paragraphs += size if s.elements[element, TAG] == P else 0
             ideographs += m.counts[block, IDEOGRAPHS]
-    total = max(sums[blocks, S_SIZE], 1)
+        sums[block + 1, S_SIZE], sums[block + 1, S_LINKED], sums[block + 1, S_BLOCKS] = total, linked, count
+        sums[block + 1, S_LONG], sums[block + 1, S_COMMAS], sums[block + 1, S_PARAGRAPHS] = long, commas, paragraphs
+    # an element may end behind a block that came to nothing
+    for what in range(SUMS):
+        sums[blocks + 1, what] = sums[blocks, what]
     page = m.page
-    page[TOTAL] = sums[blocks, S_SIZE]
-    page[LINK_SHARE] = sums[blocks, S_LINKED] / total
-    page[BLOCK_COUNT] = sums[blocks, S_BLOCKS]
-    page[LONG_SHARE] = sums[blocks, S_LONG] / total
-    page[PARAGRAPH_SHARE] = sums[blocks, S_PARAGRAPHS] / total
+    page[TOTAL] = total
+    total = max(total, 1)
+    page[LINK_SHARE] = linked / total
+    page[BLOCK_COUNT] = count
+    page[LONG_SHARE] = long / total
+    page[PARAGRAPH_SHARE] = paragraphs / total
     page[HIDDEN_SHARE] = hidden_size / (hidden_size + total)
     page[RELAXED] = relaxed
     page[CJK] = ideographs * 2 / total
@@ -300,9 +312,7 @@ def _gather_kin(s: Scratch, m: Measures) -> None:
         page[MOST_KIN] = max(page[MOST_KIN], float(m.kin[slot, 0]))
         article = elements[element, IN_ONE]
         if article:
-            page[MOST_ARTICLE] = max(
-                page[MOST_ARTICLE], float(sum_of(m.sums, elements, np.int64(article), S_SIZE, blocks))
-            )
+            page[MOST_ARTICLE] = max(page[MOST_ARTICLE], float(sum_of(m.sums, elements, np.int64(article), S_SIZE)))
             if page[FIRST_ARTICLE] == 0:
                 page[FIRST_ARTICLE] = article
 
@@ -329,13 +339,13 @@ def _score(s: Scratch, m: Measures) -> None:
     for element in range(count):
         articles += elements[element, TAG] == ARTICLE
         if scores[element] > 0:
-            size = sum_of(m.sums, elements, element, S_SIZE, blocks)
-            linked = sum_of(m.sums, elements, element, S_LINKED, blocks)
+            size = sum_of(m.sums, elements, element, S_SIZE)
+            linked = sum_of(m.sums, elements, element, S_LINKED)
             scores[element] *= np.float32(1 - linked / max(size, 1))
             if scores[element] > top_score and element > 0:
                 top, top_score = element, scores[element]
         parent = elements[element, PARENT]
         m.best[element] = max(scores[element], m.best[parent]) if element else np.float32(0)
-        if elements[element, HOLDER] == element and sum_of(m.sums, elements, element, what, blocks) > half:
+        if elements[element, HOLDER] == element and sum_of(m.sums, elements, element, what) > half:
             root = element
     m.page[TOP], m.page[ROOT], m.page[TOP_SCORE], m.page[ARTICLES] = top, root, top_score, articles

@@ -142,8 +142,14 @@ def append_text(
         if kind == BLANK:
             if verbatim:
                 out = _verbatim(byte, state, text, out)
-            elif state[_BEGIN] >= 0 and state[_SPACE] == 0:
-                state[_SPACE] = 1
+            else:
+                if state[_BEGIN] >= 0 and state[_SPACE] == 0:
+                    state[_SPACE] = 1
+                # of many blanks, such as the indentation of tags, one counts
+                i += width
+                while i < stop and kinds[data[i]] == BLANK:
+                    i += 1
+                continue
         i += width
     state[_OUT] = out
     return i

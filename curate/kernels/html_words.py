@@ -53,15 +53,15 @@ GROUPS: dict[str, str] = {
 NAMES = tuple(GROUPS)
 #: classes of bytes: 0 no letter, 1 to 26 the letters in either case
 CLASSES = 27
+#: numbers to a state: the next state for each class, then the set of groups that have a keyword that ends here
+_WIDTH = CLASSES + 1
+_SET = np.uint64(CLASSES)
 
 
 class Words(NamedTuple):
-    """The automaton: state plus class of the byte -> the next state, and which set of groups has a keyword that ends here.
+    """The automaton: state plus class of the byte -> the next state; states are numbered in steps of _WIDTH."""
 
-    States are numbered in steps of CLASSES; the lowest 8 bits of an entry are the set.
-    """
-
-    following: npt.NDArray[np.uint32]
+    following: npt.NDArray[np.uint16]
     column: npt.NDArray[np.uint8]  # byte -> class
     sets: npt.NDArray[np.uint64]  # set -> bits of its groups; the first is empty
 
@@ -85,7 +85,7 @@ def words() -> Words:
                     children[state][kind] = len(children) - 1
                 state = children[state][kind]
             found[state] |= 1 << group
-    following = np.zeros((len(children), CLASSES), np.uint16)
+    following = np.zeros((len(children), _WIDTH), np.uint16)
     fail, queue = [0] * len(children), deque([0])
     while queue:
         state = queue.popleft()
@@ -98,8 +98,11 @@ def words() -> Words:
                 fail[child] = shorter
                 queue.append(child)
     sets, numbers = np.unique(np.array(found, np.uint64), return_inverse=True)
-    packed = following.astype(np.uint32) * CLASSES << 8 | numbers[following].astype(np.uint32)
-    made = Words(packed.ravel(), column, sets)
+    if len(children) * _WIDTH >= 1 << 16:
+        raise ValueError(f"{len(children)} states are more than an automaton of 16 bits can number")
+    following *= _WIDTH
+    following[:, CLASSES] = numbers
+    made = Words(following.ravel(), column, sets)
     for array in made:
         array.flags.writeable = False
     return made
@@ -108,14 +111,12 @@ def words() -> Words:
 @inlined
 def groups_in(data: Bytes, start: int, stop: int, table: Words) -> tuple[np.uint64, np.uint64]:
     """(Bits of the groups of which a keyword stands in `data[start:stop]`, a hash of its letters)."""
-    eight, low = np.uint64(8), np.uint64(255)
     state = np.uint64(table.following[0])
     bits, value = np.uint64(0), np.uint64(0)
     for i in range(np.uint64(start), np.uint64(stop)):
         kind = np.uint64(table.column[data[i]])
-        state = np.uint64(table.following[(state >> eight) + kind])
-        if state & low:
-            bits |= table.sets[state & low]
+        state = np.uint64(table.following[state + kind])
+        bits |= table.sets[table.following[state + _SET]]
         value = (value << np.uint64(5) | value >> np.uint64(59)) ^ kind
-    state = np.uint64(table.following[state >> eight])
-    return bits | table.sets[state & low], value * np.uint64(0x9E3779B97F4A7C15)
+    state = np.uint64(table.following[state])
+    return bits | table.sets[table.following[state + _SET]], value * np.uint64(0x9E3779B97F4A7C15)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from curate.kernels import inlined, loop
 from curate.kernels.html_measures import holder_above
 from curate.kernels.html_state import (
-    BLOCKS, BREAKS, CELL_SIZE, CELLS, ELEMENT, ELEMENTS, ORDINAL, PARENT, PATH, START, STOP, TAG, Scratch,
+    BLOCKS, BREAKS, CELL_SIZE, CELLS, ELEMENT, ORDINAL, PARENT, PATH, START, STOP, TAG, Scratch,
 )  # fmt: skip
 from curate.kernels.html_tags import (
     BLOCKQUOTE, DD, DT, H1, H6, IN_LIST, IN_PRE, IN_QUOTE, IN_TABLE, LI, OL, PRE, TABLE, TD, TH, TR, UL,
@@ -74,8 +74,6 @@ def around(s: Scratch, block: int) -> Around:
 @loop
 def _measure_tables(s: Scratch, chosen: npt.NDArray[np.bool_]) -> None:
     """Of each table, how many cells are chosen, and how much they hold in all; blocks beyond one a cell count double."""
-    for element in range(s.state[ELEMENTS]):
-        s.elements[element, CELLS] = s.elements[element, CELL_SIZE] = 0
     last = np.int64(0)
     for block in range(s.state[BLOCKS]):
         if chosen[block] and s.elements[s.blocks[block, ELEMENT], PATH] & IN_TABLE:

@@ -33,33 +33,59 @@ class Forest(NamedTuple):
     leaves: Floats
 
 
-@entry
-def answer(
-    x: Floats, rows: int, forest: Forest, place: Integers, unsure: Integers, total: Floats, odds: Floats
-) -> None:
-    """The logarithm of the odds of the first `rows` columns of `x` to `odds`; what is in `x` is lost.
+class Waiting(NamedTuple):
+    """Rows that wait for answers until there are many: a tree is fetched once for all of them."""
 
-    The first member answers for all, the others for those of which it is not sure. `place`, `unsure` and `total` are
-    room for as many numbers as `x` has columns.
+    x: Floats  # features x columns: a column a row
+    whose: Integers  # columns: where the answer of each goes
+    total: Floats  # columns: room for sums of leaves
+    place: Integers  # columns: room for their numbers
+
+
+def waiting(features: int, columns: int) -> Waiting:
+    """Room for as many rows."""
+    x, total = np.zeros((features, columns), np.float32), np.zeros(columns, np.float32)
+    return Waiting(x, np.zeros(columns, np.int32), total, np.zeros(columns, np.int32))
+
+
+@entry
+def answer_first(forest: Forest, asked: Waiting, rows: int, unsure: Waiting, waiting: int, odds: Floats) -> int:
+    """The logarithm of the odds, as the first member has it, of the first `rows` columns of `asked` to `odds`.
+
+    Rows of which it is not sure go to `unsure`, where `waiting` rows wait for the other members; how many wait there then.
+    `unsure` has as many columns as `asked` at least, and if no room is left there its rows are answered for.
     """
-    each, members = len(forest.feature) // forest.members, np.float32(forest.members)
-    feature, threshold, leaves, base = forest.feature, forest.threshold, forest.leaves, np.float32(forest.base)
+    each = len(forest.feature) // forest.members
+    base, total, whose, columns = np.float32(forest.base), asked.total, asked.whose, asked.place
     total[:] = 0
-    add_trees(x, rows, feature[:each], threshold[:each], leaves[:each], place, total)
-    count = 0
+    add_trees(asked.x, rows, forest.feature[:each], forest.threshold[:each], forest.leaves[:each], asked.place, total)
+    if waiting + rows > len(unsure.whose):
+        answer_rest(forest, unsure, waiting, odds)
+        waiting = np.int64(0)
+    count = np.int64(0)
     for row in range(rows):
-        odds[row] = base + total[row]
-        if forest.members > 1 and abs(odds[row]) < SURE:
-            unsure[count], total[count] = row, total[row]
+        odds[whose[row]] = base + total[row]
+        if forest.members > 1 and abs(base + total[row]) < SURE:
+            unsure.whose[waiting + count], unsure.total[waiting + count] = whose[row], total[row]
+            columns[count] = row
             count += 1
-    if count == 0:
+    if count:
+        for values in range(len(asked.x)):
+            for k in range(count):
+                unsure.x[values, waiting + k] = asked.x[values, columns[k]]
+    return waiting + count
+
+
+@entry
+def answer_rest(forest: Forest, unsure: Waiting, rows: int, odds: Floats) -> None:
+    """The same, as the mean of all members has it, of the first `rows` columns of `unsure`."""
+    if rows == 0:
         return
-    for values in range(len(x)):
-        for k in range(count):
-            x[values, k] = x[values, unsure[k]]
-    add_trees(x, count, feature[each:], threshold[each:], leaves[each:], place, total)
-    for k in range(count):
-        odds[unsure[k]] = base + total[k] / members
+    each, members, base = len(forest.feature) // forest.members, np.float32(forest.members), np.float32(forest.base)
+    feature, threshold, leaves = forest.feature[each:], forest.threshold[each:], forest.leaves[each:]
+    add_trees(unsure.x, rows, feature, threshold, leaves, unsure.place, unsure.total)
+    for row in range(rows):
+        odds[unsure.whose[row]] = base + unsure.total[row] / members
 
 
 @inlined

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from curate.documents import DOCUMENT, RAW, record_id
@@ -24,20 +25,13 @@ class Rows:
         self._start()
 
     def _start(self) -> None:
-        self._columns: dict[str, list[object]] = {
-            name: [] for name in self._schema.names if name not in ("row", "source", "path")
-        }
+        self._rows: list[dict[str, object]] = []
         self._bytes = 0
-        # bound once a batch: the loop over a million short lines spends its time here
-        self._appends: list[tuple[str, Callable[[object], None]]] = [
-            (name, column.append) for name, column in self._columns.items()
-        ]
 
     def add(self, offset: int, id: str, *, size: int, **values: object) -> None:
         """A row; `size` is about how many bytes it holds, columns that are not named are null."""
         values["offset"], values["id"] = offset, id
-        for name, append in self._appends:
-            append(values.get(name))
+        self._rows.append(values)
         self._bytes += size
 
     def add_error(self, offset: int, error: str, *, raw: bytes = b"", id: str = "", url: str | None = None) -> None:
@@ -48,10 +42,10 @@ class Rows:
     @property
     def full(self) -> bool:
         """Whether it is time to `take` a batch."""
-        return self._bytes >= BATCH_BYTES or len(self._columns["id"]) >= BATCH_ROWS
+        return self._bytes >= BATCH_BYTES or len(self._rows) >= BATCH_ROWS
 
     def __len__(self) -> int:
-        return len(self._columns["id"])
+        return len(self._rows)
 
     def take(self) -> pa.RecordBatch:
         """The rows so far as a batch of `DOCUMENT` (and `RAW`); the next batch begins empty."""
@@ -63,12 +57,14 @@ class Rows:
             elif field.name in ("source", "path"):
                 arrays.append(pa.repeat(self._settings.source if field.name == "source" else self._path, count))
             else:
-                arrays.append(self._array(self._columns[field.name], field.type))
+                arrays.append(self._array([row.get(field.name) for row in self._rows], field.type))
         self._next_row += count
         self._start()
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def _array(self, values: list[object], type: pa.DataType) -> pa.Array:
+        if pa.types.is_binary(type):
+            return _joined(values)
         try:
             return pa.array(values, type)
         except UnicodeEncodeError:
@@ -78,3 +74,11 @@ class Rows:
                 clean.append(text)
                 self._tally.replaced += replaced
             return pa.array(clean, type)
+
+
+def _joined(values: list[Any]) -> pa.Array:
+    """Bytes or null as a column: copied once, where `pa.array` moves all of them whenever it has no room for the next."""
+    offsets = np.cumsum([0, *(len(value) if value is not None else 0 for value in values)], dtype=np.int32)
+    known = None if None not in values else pa.array([value is not None for value in values]).buffers()[1]
+    data = b"".join([value for value in values if value is not None])
+    return pa.Array.from_buffers(pa.binary(), len(values), [known, pa.py_buffer(offsets), pa.py_buffer(data)])

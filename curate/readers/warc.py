@@ -19,7 +19,7 @@ from curate.readers.directives import directives
 from curate.readers.http_body import decode
 from curate.readers.reader import Piece, ReadSettings, Tally
 from curate.readers.rows import Rows
-from curate.readers.warc_records import Record, records
+from curate.readers.warc_records import Record, named, records
 from curate.text import clean_utf8
 
 DOCUMENT_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain", "text/markdown", "application/pdf"})
@@ -60,18 +60,16 @@ class Warc:
             tally.skipped[skipped] += 1
             return
         headers, limit = record.headers, settings.max_document_bytes
-        url = (headers.get("WARC-Target-URI") or "").strip("<> ") or None
-        name = (headers.get("WARC-Record-ID") or "").strip("<> ")
+        url = headers.get("warc-target-uri", "").strip("<> ") or None
+        name = headers.get("warc-record-id", "").strip("<> ")
         if record.block is None:
             rows.add_error(
                 record.at, f"a record of {record.length} bytes, above the limit of {limit}", id=name, url=url
             )
             return
-        content, http = record.block, record.http
-        told = directives(http.items()) if http is not None else None
-        if http is not None:
-            encodings = http.get("Transfer-Encoding") or "", http.get("Content-Encoding") or ""
-            content = decode(content, *encodings, limit) if any(encodings) else content
+        content, http = record.block, named(record.http or ())
+        encodings = http.get("transfer-encoding", ""), http.get("content-encoding", "")
+        content = decode(content, *encodings, limit) if any(encodings) else content
         if len(content) > limit:
             rows.add_error(record.at, f"a page above the limit of {limit} bytes", id=name, url=url)
             return
@@ -83,23 +81,22 @@ class Warc:
             "content": content,
             "media_type": media_type,
             "charset": record.charset,
-            "directives": told,
+            "directives": directives(record.http or ()),
         }
         if record.kind == "conversion":
             text, replaced = clean_utf8(content)
             tally.replaced += replaced
             values = {"text": text}
         name = name or record_id(settings.source, content)
-        rows.add(record.at, name, size=len(content), url=url, date=headers.get("WARC-Date"), **values)
+        rows.add(record.at, name, size=len(content), url=url, date=headers.get("warc-date"), **values)
 
 
 def _skipped(record: Record) -> str:
     """The kind under which a record that is no document is counted; empty for what may be one."""
     if record.kind not in ("response", "resource", "conversion"):
         return record.kind
-    status = record.http.status_code if record.http is not None else None
-    if record.kind == "response" and record.http is not None and status != 200:
-        return f"response status {status}"
+    if record.kind == "response" and record.http is not None and record.status != 200:
+        return f"response status {record.status}"
     if record.media_type and record.media_type not in DOCUMENT_TYPES:
         return f"{record.kind} type {record.media_type}"
     return ""

@@ -8,10 +8,9 @@ damage the next record is searched for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from curate.readers.codecs import (
     DICTIONARY_MAGIC,
@@ -33,25 +32,21 @@ _HEADER = re.compile(rb"[\r\n]*WARC/\d.*?\r?\n\r?\n", re.DOTALL)
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Record:
-    """A record that was read: where it starts, its headers, and its block (for HTTP: the body, still encoded).
-
-    `block` is None where it is longer than the limit; `length` is the length that the record states.
-    """
+class Record(NamedTuple):
+    """A record that was read: where it starts, its headers, and its block (for HTTP: the body, still encoded)."""
 
     at: int
     kind: str
-    length: int
-    headers: Any
-    http: Any
+    length: int  # as the record states it
+    headers: dict[str, str]  # names in lower case; of several of one name the first
+    status: int | None  # of HTTP
+    http: list[tuple[str, str]] | None  # the lines of the HTTP header
     media_type: str
     charset: str | None
-    block: bytes | None
+    block: bytes | None  # None where it is longer than the limit
 
 
-@dataclass(frozen=True)
-class Lost:
+class Lost(NamedTuple):
     """A part of the file that cannot be read: where it starts and what is wrong with it."""
 
     at: int
@@ -66,7 +61,7 @@ def records(file: BinaryIO, limit: int) -> Iterator[Record | Lost]:
     last = -1
     for found in _all_records(file, limit):
         last = max(found.at, last + 1)
-        yield found if found.at == last else replace(found, at=last)
+        yield found if found.at == last else found._replace(at=last)
 
 
 def _all_records(file: BinaryIO, limit: int) -> Iterator[Record | Lost]:
@@ -167,8 +162,9 @@ def _goes_on(file: BinaryIO, end: int) -> bool:
 def _read(found: Any, limit: int) -> Record | Lost:
     """The record with its block, and its HTTP header parsed where it is a response."""
     at, kind, stated = found.stream_pos, str(found.record_type), found.content_length
+    headers = named(found.headers.items())
     if kind == "unknown":
-        kind = (found.headers.get("WARC-Type") or "unknown").lower()
+        kind = (headers.get("warc-type") or "unknown").lower()
     try:
         if kind == "response" and found.is_http:
             found.parse_http(auto_decode="none", quirks_mode=True)
@@ -185,9 +181,18 @@ def _read(found: Any, limit: int) -> Record | Lost:
     http = found.http_headers if found.is_http else None
     media_type, charset = (found.http_content_type, found.http_charset) if http else (None, None)
     if http is None:
-        media_type = (found.headers.get("Content-Type") or "").partition(";")[0].strip()
+        media_type = headers.get("content-type", "").partition(";")[0].strip()
+    status, lines = (http.status_code, list(http.items())) if http is not None else (None, None)
     block = b"".join(parts) if size <= limit else None
-    return Record(at, kind, stated, found.headers, http, (media_type or "").lower(), charset, block)
+    return Record(at, kind, stated, headers, status, lines, (media_type or "").lower(), charset, block)
+
+
+def named(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The lines of a header by name, in lower case; of several of one name the first, as fastwarc has it."""
+    found: dict[str, str] = {}
+    for name, value in lines:
+        found.setdefault(name.lower(), value)
+    return found
 
 
 def _stated_end(plain: bytes) -> int | None:
