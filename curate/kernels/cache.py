@@ -38,6 +38,7 @@ def folder_of(source: str) -> Path:
     return cache_root() / digest.hexdigest()[:24]
 
 
+@functools.cache
 def _machine() -> str:
     return f"{version('numba')} {version('llvmlite')} {sys.version} {_cpu()}"
 
@@ -71,7 +72,23 @@ def _reached(start: Path) -> set[Path]:
 def _imports(path: Path) -> tuple[Path, ...]:
     found: list[Path] = []
     for module, names, plain in IMPORT.findall(path.read_text("utf8")):
-        for name in [module or plain, *(f"{module}.{word}" for word in re.findall(r"\w+", names) if module)]:
-            place = PACKAGE.joinpath(*name.split(".")[1:])
-            found += [file.resolve() for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()]
+        room, _, name = "/".join((module or plain).split(".")[1:]).rpartition("/")
+        found += _files(room, name)
+        found += [file for word in re.findall(r"\w+", names) for file in _files(f"{room}/{name}".strip("/"), word)]
     return tuple(found)
+
+
+@functools.cache
+def _files(room: str, name: str) -> tuple[Path, ...]:
+    """The file of a module or package in a folder of this package, whose own name is empty; none for a function."""
+    if name and name not in _modules(room):
+        return ()
+    place = PACKAGE / room / name
+    return tuple(file.resolve() for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
+
+
+@functools.cache
+def _modules(room: str) -> frozenset[str]:
+    """The names, less their suffixes, of what a folder of this package holds: listed once, a name costs no look at the disk."""
+    folder = PACKAGE / room
+    return frozenset(name.removesuffix(".py") for name in os.listdir(folder)) if folder.is_dir() else frozenset()

@@ -81,6 +81,7 @@ def _lines(histogram: Histogram) -> str:
 def _across(histogram: Histogram, value: float) -> float:
     low, high = histogram.bins[0].left, histogram.bins[-1].right
     if histogram.logarithmic:
-        low = max(low, min(each.right for each in histogram.bins) / 2)
+        # bins ascend: the first ends before the others
+        low = max(low, histogram.bins[0].right / 2)
         value, low, high = math.log(max(value, low)), math.log(low), math.log(high)
     return WIDTH * (value - low) / (high - low)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,18 @@ def drawn(records: Records | None, manifest: Mapping[str, Any], store: Path) -> 
     made = {each.field: each for each in histograms(records, rules, new)}
     for each in new:
         # a signal that no document has stands as null
-        known[files[each.step]][names[each]] = asdict(made[each]) if each in made else None
+        known[files[each.step]][names[each]] = _written(made[each]) if each in made else None
     for file in {files[each.step] for each in new}:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, known[file], indent=None)
     found = [made.get(each) or _read(known[files[each.step]][names[each]]) for each in fields]
     return [histogram for histogram in found if histogram]
+
+
+def _written(made: Histogram) -> dict[str, Any]:
+    """The histogram as JSON has it: `dataclasses.asdict` copies each of its numbers, at ten times the time."""
+    parts = {"field": vars(made.field), "bins": [*map(vars, made.bins)], "limits": [*map(vars, made.limits)]}
+    return {**vars(made), **parts}
 
 
 def _read(kept: Mapping[str, Any] | None) -> Histogram | None:
