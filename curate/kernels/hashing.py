@@ -88,8 +88,10 @@ def fold_table(word: npt.NDArray[np.uint8], lower: npt.NDArray[np.uint32]) -> np
 @kernel
 def copy_text(data: Bytes, start: int, stop: int, out: Bytes) -> int:
     """Copy the bytes [start, stop) of `data` to `out`; how many."""
-    for i in range(stop - start):
-        out[i] = data[start + i]
+    # with unsigned positions the compiler copies many bytes at a time
+    first = np.uint64(start)
+    for i in range(np.uint64(stop - start)):
+        out[i] = data[first + i]
     return stop - start
 
 
