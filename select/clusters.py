@@ -13,6 +13,7 @@ from pydantic import Field
 from curate.dedup.step import Contributions, GlobalStep
 from curate.errors import CurateError
 from curate.select.compare import require_packages, vectors_of
+from curate.select.faiss_module import gpu_assets
 from curate.select.kmeans import kmeans
 from curate.steps.step import Signal
 
@@ -54,9 +55,9 @@ class ClusterStep(GlobalStep):
         return {"vectors": self.vectors}
 
     def assets(self) -> dict[str, str]:
-        """Nothing of its own. Raises MissingAsset where a package is not installed."""
+        """The GPUs that FAISS sees. Raises MissingAsset where a package is not installed."""
         require_packages(self.name)
-        return super().assets()
+        return super().assets() | gpu_assets()
 
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """Nothing but the rows."""

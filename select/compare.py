@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from curate.dedup.step import Contributions, signal_values
 from curate.documents import document_batch
 from curate.errors import ConfigError, CurateError, MissingAsset, Problem
+from curate.select.faiss_module import gpu_assets
 from curate.select.points import Points, unit_points
 from curate.select.selector import Selector
 from curate.steps.step import Step
@@ -56,6 +57,12 @@ def vectors_of(pool: Contributions, signal: str, step: str) -> Iterator[tuple[Po
         yield unit_points(np.ascontiguousarray(values, np.float32))
 
 
+def joined(units: Iterable[tuple[Points, npt.NDArray[np.bool_]]]) -> tuple[Points, npt.NDArray[np.int64]]:
+    """Units of valid vectors -> all of them, (k, d), and the places of their rows in the pool, (k,)."""
+    parts, valid = zip(*units, strict=True)
+    return np.concatenate(parts), np.flatnonzero(np.concatenate(valid))
+
+
 class Comparing(Selector):
     """The base of selectors that read vectors.
 
@@ -68,9 +75,9 @@ class Comparing(Selector):
         return {"vectors": self.vectors, **super().reads()}
 
     def assets(self) -> dict[str, str]:
-        """Nothing of its own. Raises MissingAsset where a package is not installed."""
+        """The GPUs that FAISS sees. Raises MissingAsset where a package is not installed."""
         require_packages(self.name)
-        return super().assets()
+        return super().assets() | gpu_assets()
 
     def points(self, pool: Contributions) -> Iterator[tuple[Points, npt.NDArray[np.bool_]]]:
         """For each unit its valid vectors (k, d) float32, of length 1, and which rows (n,) they are of."""
@@ -78,8 +85,8 @@ class Comparing(Selector):
 
     def all_points(self, pool: Contributions) -> tuple[Points, npt.NDArray[np.int64]]:
         """All valid vectors of the pool, (k, d), and their places in it, (k,); checked as `checked` does."""
-        parts, valid = zip(*self.points(pool), strict=True) if self.checked(pool) else ((), ())
-        return np.concatenate(parts), np.flatnonzero(np.concatenate(valid))
+        self.checked(pool)
+        return joined(self.points(pool))
 
     def checked(self, pool: Contributions) -> int:
         """How many documents have a vector. Raises CurateError where none has, or all have the same."""

@@ -4,12 +4,17 @@
     nearness, rows = index.search(queries, 10)     # (m, 10) float32, (m, 10) int64; NaN and -1 where there are fewer
 
 In parts: `VectorIndex.train(sample, expected=n)`, then `add` for each block, in order. Everything runs on one thread
-unless said otherwise and is a function of points, order and seed; the links of HNSW also of where blocks end.
+unless said otherwise and is a function of points, order and seed; the links of HNSW also of where blocks end. Where FAISS
+sees GPUs, flat and ivf are searched there, in float16.
+
+Bytes a point of d dimensions: flat and ivf 4 d, hnsw 4 d + 288, ivf_pq d / 4 (four bits for two dimensions) and beside it
+2 d of float16 (`stored`, which may be mapped from a file), by which what the product quantiser finds is compared again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
-from curate.select.faiss_module import faiss_module, threads
+from curate.select.faiss_module import faiss_module, gpus, on_gpus, threads
 from curate.select.kmeans import kmeans
 from curate.select.points import Mask, Points, blocks, check_width, sample_points, unit_points, valid_rows
 
@@ -33,12 +38,16 @@ HNSW_ROWS = 200_000
 HNSW_LINKS = 32
 # Points a list on which the centroids of lists are trained, and the rounds.
 POINTS_A_LIST, ROUNDS = 64, 10
-# Dimensions that one byte of a product quantiser stands for.
-PQ_WIDTH = 8
-PQ_POINTS = 65_536
+# Dimensions that the bits of a product quantiser stand for (FAISS' fast scan: of a table in registers), and points it is trained on.
+PQ_WIDTH, PQ_BITS = 2, 4
+PQ_POINTS = 1 << 14
+# Points that are held back while an index is tuned, at most a tenth of all: queries that it has not seen.
+HELD_OUT = 300
 # Where `tune` begins, and the recall that twice the effort must gain, else it stops.
 LEAST_EFFORT: dict[Kind, int] = {"hnsw": 16, "ivf": 1, "ivf_pq": 1}
 LEAST_GAIN = 0.005
+# Standard errors between the mean recall of the queries and its lower bound: one-sided, 95 %.
+MARGIN = 1.645
 MEMORY = 2 << 30
 # Candidates for each neighbour that is wanted, where they are compared again by stored vectors, and queries at once.
 RERANK, RERANKED = 10, 128
@@ -53,13 +62,24 @@ def choose_kind(rows: int, dimensions: int, memory: int = MEMORY) -> Kind:
     return "hnsw" if rows <= HNSW_ROWS and memory_of("hnsw", rows, dimensions) <= memory else "ivf"
 
 
+def all_pairs_kind(rows: int) -> Kind:
+    """The kind for the neighbours of all of so many points among themselves: many queries at once, for which lists that are
+    scanned in registers and compared again are quicker than a graph (100k x 384: 0.3 ms a query, HNSW 1)."""
+    return "flat" if rows <= FLAT_ROWS else "ivf_pq"
+
+
+def on_gpu(kind: Kind, seen: int) -> bool:
+    """Whether an index of this kind is searched on GPUs where FAISS sees so many: it has no graph and no fast scan there."""
+    return seen > 0 and kind in ("flat", "ivf")
+
+
 def memory_of(kind: Kind, rows: int, dimensions: int) -> int:
-    """Bytes that an index holds in memory, about."""
+    """Bytes that an index holds in memory, about; of ivf_pq without the points that it compares again."""
     a_row = {
         "flat": dimensions * 4,
         "hnsw": dimensions * 4 + HNSW_LINKS * 9,
         "ivf": dimensions * 4 + 8,
-        "ivf_pq": -(-dimensions // PQ_WIDTH) + 8,
+        "ivf_pq": -(-dimensions // PQ_WIDTH) * PQ_BITS // 8 + 8,
     }[kind]
     return rows * a_row + (0 if kind in ("flat", "hnsw") else lists_of(rows) * dimensions * 4)
 
@@ -79,6 +99,9 @@ class VectorIndex:
         """Over a FAISS index whose numbers are ours and below `rows`; see `build` and `train`."""
         self.faiss, self.kind, self.metric, self.dimensions, self.rows = faiss_index, kind, metric, dimensions, rows
         self.recall: float | None = None
+        self._answering: Any = None
+        #: (rows, d) of any float, mapped from a file at will: the points, by which candidates are compared again
+        self.stored: npt.NDArray[Any] | None = None
 
     @classmethod
     def build(
@@ -91,15 +114,34 @@ class VectorIndex:
         seed: int = 0,
         recall: float = 0.95,
     ) -> VectorIndex:
-        """Train on a sample, add all, and tune the effort to find `recall` of the ten nearest."""
+        """Train on a sample, add all, and tune the effort to find `recall` of the ten nearest of points not seen before.
+
+        These are a sample that is held back until the effort is found.
+        """
         parts = [points] if isinstance(points, np.ndarray) else points
         expected = sum(len(part) for part in parts)
         sample = training_sample(parts, expected, seed)
         made = cls.train(sample, expected=expected, kind=kind, metric=metric, memory=memory, seed=seed)
-        for block in blocks(parts):
+        held = held_out(expected, seed) if made.kind != "flat" else np.zeros(expected, np.bool_)
+
+        def known() -> Iterator[Points]:
+            start = 0
+            for block in blocks(parts):
+                own = held[start : start + len(block)]
+                start += len(block)
+                yield np.where(own[:, None], np.float32("nan"), block) if own.any() else block
+
+        for block in known():
             made.add(block)
+        if made.kind == "ivf_pq":
+            made.stored = (
+                points if isinstance(points, np.ndarray) else np.concatenate([_halved(p, metric) for p in parts])
+            )
         if made.kind != "flat":
-            made.tune(lambda: parts, recall=recall, seed=seed)
+            numbers, asked = np.flatnonzero(held), _rows_of(parts, held)
+            made.tune(known, asked, recall=recall)
+            with threads(1):
+                made._put(asked, numbers)
         return made
 
     @classmethod
@@ -126,42 +168,49 @@ class VectorIndex:
         """(n, d) more rows, numbered on from the last."""
         with threads(1):
             for block in blocks(points):
-                check_width(block, self.dimensions)
-                chosen, valid = self._comparable(block)
-                numbers = self.rows + np.flatnonzero(valid)
+                self._put(block, np.arange(self.rows, self.rows + len(block)))
                 self.rows += len(block)
-                if len(chosen):
-                    self.faiss.add_with_ids(self._padded(chosen), numbers)
+
+    def _put(self, block: Points, numbers: Rows) -> None:
+        """Add (n, d) rows under these (n,) numbers."""
+        check_width(block, self.dimensions)
+        chosen, valid = self._comparable(block)
+        self._answering = None
+        if len(chosen):
+            self.faiss.add_with_ids(self._padded(chosen), numbers if valid.all() else numbers[valid])
 
     def search(
-        self,
-        queries: Points,
-        k: int,
-        *,
-        among: Mask | None = None,
-        threads_used: int = 1,
-        stored: npt.NDArray[Any] | None = None,
+        self, queries: Points, k: int, *, among: Mask | None = None, threads_used: int = 1
     ) -> tuple[npt.NDArray[np.float32], Rows]:
         """(m, d) queries -> the k nearest of each, the nearest first: nearness (m, k) float32 and rows (m, k) int64.
 
-        Nearness is the cosine, or the negative squared distance. `among` (rows,) says which rows may be found. `stored`
-        (rows, d), of any float and mapped from a file at will, are the points: `RERANK` x k candidates are compared again by
-        them, which a product quantiser needs. NaN and -1 stand where there are fewer than k, and for a query that is no point.
+        Nearness is the cosine, or the negative squared distance. `among` (rows,) says which rows may be found. Where the
+        index has `stored` points, `RERANK` x k candidates are compared again by them. NaN and -1 stand where there are fewer
+        than k, and for a query that is no point.
         """
         check_width(queries, self.dimensions)
-        near = np.full((len(queries), k), np.nan, np.float32)
-        rows = np.full((len(queries), k), -1, np.int64)
-        chosen, valid = self._comparable(np.ascontiguousarray(queries, np.float32))
+        chosen, valid = self._asked(np.ascontiguousarray(queries, np.float32))
         if not len(chosen) or not self.faiss.ntotal or k < 1:
-            return near, rows
-        wide = k if stored is None else min(RERANK * k, self.faiss.ntotal)
+            return np.full((len(queries), k), np.nan, np.float32), np.full((len(queries), k), -1, np.int64)
+        wide = k if self.stored is None else min(RERANK * k, self.faiss.ntotal)
         with threads(threads_used):
-            found, numbers = self.faiss.search(self._padded(chosen), wide, params=self._parameters(among))
-        found = np.where(numbers >= 0, found if self.metric == "cosine" else -found, np.nan)
-        if stored is not None:
-            found, numbers = self._again(chosen, numbers, stored, k)
-        near[valid, : found.shape[1]] = found
-        rows[valid, : found.shape[1]] = numbers
+            if among is None:
+                found, numbers = self._answers().search(self._padded(chosen), wide)
+            else:
+                found, numbers = self.faiss.search(self._padded(chosen), wide, params=self._parameters(among))
+        if self.stored is not None:
+            found, numbers = self._again(chosen, numbers, self.stored, k)
+        elif self.metric == "l2":
+            found = -found
+        # FAISS puts those that are lacking last
+        if min(numbers[:, -1].tolist()) < 0:
+            found = np.where(numbers >= 0, found, np.float32("nan"))
+        if valid is None and found.shape[1] == k:
+            return found, numbers
+        near, rows = np.full((len(queries), k), np.nan, np.float32), np.full((len(queries), k), -1, np.int64)
+        own = slice(None) if valid is None else valid
+        near[own, : found.shape[1]] = found
+        rows[own, : found.shape[1]] = numbers
         return near, rows
 
     def _again(
@@ -196,6 +245,8 @@ class VectorIndex:
             inner.hnsw.efSearch = value
         elif self.kind != "flat":
             inner.nprobe = min(value, inner.nlist)
+            if self._answering is not None and self._answering is not self.faiss:
+                faiss_module().GpuParameterSpace().set_index_parameter(self._answering, "nprobe", inner.nprobe)
 
     def save(self, path: Path) -> None:
         """Write the FAISS index to a new file; kind, dimensions and number of rows are the caller's to remember."""
@@ -210,44 +261,36 @@ class VectorIndex:
         flag = getattr(faiss, "IO_FLAG_MMAP" if kind.startswith("ivf") else "IO_FLAG_MMAP_IFC", 0) if mapped else 0
         return cls(faiss.read_index(str(path), flag), kind, metric, dimensions, rows=rows)
 
-    def on_gpus(self) -> VectorIndex:
-        """A copy on all GPUs in float16, to be searched without `among`; itself where FAISS sees no GPU, and for HNSW."""
-        faiss = faiss_module()
-        if self.kind == "hnsw" or not getattr(faiss, "get_num_gpus", int)():
-            return self
-        options = faiss.GpuMultipleClonerOptions()
-        options.useFloat16 = options.shard = True
-        moved = faiss.index_cpu_to_all_gpus(self.faiss, co=options)
-        return VectorIndex(moved, self.kind, self.metric, self.dimensions, rows=self.rows)
+    def _answers(self) -> Any:
+        """The FAISS index that is searched: a copy on GPUs, made once all points are there, or our own."""
+        if self._answering is None:
+            self._answering = on_gpus(self.faiss) if on_gpu(self.kind, gpus()) else self.faiss
+        return self._answering
 
-    def tune(
-        self,
-        points: Callable[[], Iterable[Points]],
-        *,
-        recall: float = 0.95,
-        seed: int = 0,
-        queries: int = 200,
-        stored: npt.NDArray[Any] | None = None,
-    ) -> float:
-        """Set the least effort that finds `recall` of the ten nearest of sampled points, to a sixteenth of it.
+    def tune(self, points: Callable[[], Iterable[Points]], asked: Points, *, recall: float = 0.95) -> float | None:
+        """Set the least effort that finds `recall` of the ten nearest of the queries `asked` (m, d), to a sixteenth of it.
 
-        Found by doubling, then by halving between the last two. The recall must be there with a margin, one standard error of
-        the mean over the sampled points, so that other queries find it, too. `points` yields those that were added, and is
-        called twice; `stored` as in `search`. Returns the recall at that effort (at the one from which no more is found,
-        where none is enough), which `self.recall` then has too.
+        Found by doubling, then by halving between the last two. The recall must be there with a margin, the lower bound of
+        a one-sided interval of 95 % for the mean over queries, which are to be points that the index does not hold: those
+        that it holds are found too easily, by a graph above all. `points` yields those that it holds, and is called once.
+        Returns the recall at that effort (at the one from which no more is found, where none is enough), which
+        `self.recall` then has too; None, and the most effort, without a query.
         """
-        asked = sample_points(points(), queries, seed + 1)
-        wanted = exact_neighbours(points(), asked, 11, metric=self.metric)[1][:, 1:]
+        most = 1024 if self.kind == "hnsw" else int(_inner(self.faiss).nlist)
+        asked = asked[valid_rows(asked)]
+        if not len(asked):
+            self.effort = most
+            return None
+        wanted = exact_neighbours(points(), asked, 10, metric=self.metric)[1]
         measured: dict[int, tuple[float, bool]] = {}
 
         def enough(effort: int) -> bool:
             self.effort = effort
-            shares = recalls(self.search(asked, 11, stored=stored)[1][:, 1:], wanted)
+            shares = recalls(self.search(asked, 10)[1], wanted)
             mean, error = float(shares.mean()), float(shares.std()) / np.sqrt(len(shares))
-            measured[effort] = mean, mean - error >= recall
+            measured[effort] = mean, mean - MARGIN * error >= recall
             return measured[effort][1]
 
-        most = 1024 if self.kind == "hnsw" else int(_inner(self.faiss).nlist)
         low = effort = min(LEAST_EFFORT[self.kind], most)
         before = -1.0
         # a product quantiser finds no more from some point on, whatever it looks at
@@ -259,9 +302,7 @@ class VectorIndex:
         self.effort, self.recall = effort, measured[effort][0]
         return self.recall
 
-    def _parameters(self, among: Mask | None) -> Any:
-        if among is None:
-            return None
+    def _parameters(self, among: Mask) -> Any:
         faiss = faiss_module()
         # the selector reads the packed bits where they are: they must outlive the search, which holds the parameters
         packed = np.packbits(among, bitorder="little")
@@ -271,6 +312,18 @@ class VectorIndex:
         if self.kind == "hnsw":
             return faiss.SearchParametersHNSW(sel=chosen, efSearch=self.effort)
         return faiss.SearchParametersIVF(sel=chosen, nprobe=self.effort)
+
+    def _asked(self, queries: Points) -> tuple[Points, Mask | None]:
+        """As `_comparable`, in as few calls as there can be: a search of one query takes no longer than twenty of them.
+
+        No mask where all queries are points.
+        """
+        squares = np.vecdot(queries, queries)
+        valid = None
+        if not all(0 < square < inf for square in squares.tolist()):
+            valid = np.isfinite(squares) & (squares > 0)
+            queries, squares = queries[valid], squares[valid]
+        return (queries / np.sqrt(squares)[:, None] if self.metric == "cosine" else queries), valid
 
     def _comparable(self, block: Points) -> tuple[Points, Mask]:
         if self.metric == "cosine":
@@ -282,6 +335,30 @@ class VectorIndex:
         """Zeros behind, where a product quantiser needs a multiple of its width: they change no distance."""
         lacking = -self.dimensions % PQ_WIDTH if self.kind == "ivf_pq" else 0
         return np.pad(points, ((0, 0), (0, lacking))) if lacking else points
+
+
+def held_out(rows: int, seed: int) -> Mask:
+    """(rows,) which are held back while an index of so many is tuned."""
+    held = np.zeros(rows, np.bool_)
+    held[np.random.default_rng([seed, 1]).choice(rows, min(HELD_OUT, rows // 10), replace=False)] = True
+    return held
+
+
+def _halved(points: Points, metric: Metric) -> npt.NDArray[Any]:
+    """(n, d) as they are kept to be compared again: float16 at length 1, which holds no other numbers."""
+    if metric == "l2":
+        return points
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    return (points / np.where(lengths > 0, lengths, 1)).astype(np.float16)
+
+
+def _rows_of(points: Iterable[Points], chosen: Mask) -> Points:
+    """The rows of (n, d) points, in blocks, that are chosen (n,)."""
+    start, found = 0, []
+    for block in blocks(points):
+        found.append(block[chosen[start : start + len(block)]])
+        start += len(block)
+    return np.concatenate(found)
 
 
 def training_sample(points: Points | Iterable[Points], expected: int, seed: int) -> Points:
@@ -339,7 +416,7 @@ def _empty(known: Points, kind: Kind, metric: Metric, lists: int, seed: int) -> 
     if kind == "ivf":
         made = faiss.IndexIVFFlat(coarse, width, len(found.centroids), measure)
     else:
-        made = faiss.IndexIVFPQ(coarse, width, len(found.centroids), width // PQ_WIDTH, 8, measure)
+        made = faiss.IndexIVFPQFastScan(coarse, width, len(found.centroids), width // PQ_WIDTH, PQ_BITS, measure)
         made.pq.cp.seed = seed & 0x7FFFFFFF
         made.pq.cp.min_points_per_centroid = 1
     # the index's own training finds the centroids there, and trains no more than the product quantiser

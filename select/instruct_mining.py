@@ -54,7 +54,7 @@ class InstructMining(Selector):
     """
 
     kind: ClassVar[str] = "instruct_mining"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     source: ClassVar[str] = "Cao et al. 2023 (arXiv 2307.06290, v1 and v2); MTLD: McCarthy & Jarvis 2010"
     FINDINGS: ClassVar[pa.Schema | None] = pa.schema(
         [*(Selector.FINDINGS or ()), *(pa.field(name, pa.float64()) for name in MADE_HERE)]
@@ -104,12 +104,14 @@ class InstructMining(Selector):
         return {**super().reads(), **named, **({"vectors": self.vectors} if self._compares() else {})}
 
     def assets(self) -> dict[str, str]:
-        """The version of ICU, whose words MTLD is of. Raises MissingAsset where a package is not installed."""
-        if self._compares():
-            from curate.select.compare import require_packages
+        """The version of ICU, whose words MTLD is of, and the GPUs that FAISS sees. Raises MissingAsset where a package is not installed."""
+        if not self._compares():
+            return super().assets() | word_assets()
+        from curate.select.compare import require_packages
+        from curate.select.faiss_module import gpu_assets
 
-            require_packages(self.name)
-        return super().assets() | word_assets()
+        require_packages(self.name)
+        return super().assets() | word_assets() | gpu_assets()
 
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """`key` and `size` of any selector, and the indicators of the messages; null where there are none."""
@@ -151,7 +153,7 @@ class InstructMining(Selector):
         parts, valid = zip(*vectors_of(pool, self.vectors, self.name), strict=True)
         has = np.concatenate(valid)
         distances = np.full(len(has), np.nan)
-        distances[has] = neighbour_distances(np.concatenate(parts), self.neighbour, pool.memory, self.seed)
+        distances[has] = neighbour_distances(np.concatenate(parts), self.neighbour, self.seed)
         return distances
 
 
@@ -176,17 +178,17 @@ def message_indicators(messages: pa.Array) -> dict[str, Scores]:
     return {**found, "mtld": mtld(words.hashes, first)}
 
 
-def neighbour_distances(points: Points, i: int, memory: int, seed: int = 0) -> npt.NDArray[np.float64]:
+def neighbour_distances(points: Points, i: int, seed: int = 0) -> npt.NDArray[np.float64]:
     """(n, d) points of length 1 -> (n,) Euclidean distance from the i-th nearest other one; NaN for a single point.
 
     The farthest where there are fewer than i others. Beyond 50,000 points the neighbours are those of an approximate index.
     """
-    from curate.select.index import VectorIndex
+    from curate.select.index import VectorIndex, all_pairs_kind
 
     distances = np.full(len(points), np.nan)
     if len(points) < 2:
         return distances
-    index = VectorIndex.build(points, memory=memory, seed=seed)
+    index = VectorIndex.build(points, kind=all_pairs_kind(len(points)), seed=seed)
     for start in range(0, len(points), BLOCK):
         own = np.arange(start, min(start + BLOCK, len(points)))
         rows = index.search(points[own], i + 1)[1]

@@ -1,5 +1,7 @@
 """k-means over embeddings, by FAISS: seeded, on a sample, on one thread, so that the same points give the same clusters.
 
+Where FAISS sees GPUs, points are assigned there.
+
 clusters = kmeans(vectors, 100, seed=17)      # (n, d) float32, or an iterable of blocks of it
 labels, nearness = clusters.assign(vectors)   # (n,) int32, -1 for a row that is no point; (n,) float32
 """
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
-from curate.select.faiss_module import faiss_module, threads
+from curate.select.faiss_module import faiss_module, on_gpus, threads
 from curate.select.points import Points, blocks, check_width, distinct, sample_points, unit_points, valid_rows
 
 ITERATIONS = 20
@@ -42,7 +44,7 @@ class Clusters:
         """
         labels = np.full(len(points), -1, np.int32)
         nearness = np.full(len(points), np.nan, np.float32)
-        index = _flat(self.centroids, self.spherical)
+        index = on_gpus(_flat(self.centroids, self.spherical))
         start = 0
         check_width(points, self.centroids.shape[1])
         with threads(1):
@@ -86,7 +88,7 @@ def kmeans(
     settings.min_points_per_centroid, settings.max_points_per_centroid = 1, max(sample, len(drawn) // many + 1)
     made = faiss.Clustering(drawn.shape[1], many, settings)
     with threads(1):
-        made.train(drawn, _flat(np.zeros((0, drawn.shape[1]), np.float32), spherical))
+        made.train(drawn, on_gpus(_flat(np.zeros((0, drawn.shape[1]), np.float32), spherical)))
     centroids = faiss.vector_to_array(made.centroids).reshape(many, -1)
     if spherical:
         # the last update is normalised up to rounding; a cluster whose points cancel out keeps no direction

@@ -22,7 +22,7 @@ class KnnTarget(Aiming):
     """
 
     kind: ClassVar[str] = "knn_target"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "baseline of Kang et al. 2024 (arXiv 2405.02774)"
     RULE_FIELDS: ClassVar[frozenset[str]] = Aiming.RULE_FIELDS | {"k"}
 

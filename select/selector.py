@@ -134,12 +134,11 @@ class Selector(GlobalStep):
 
     def _diverse(self, scores: Scores, pool: Contributions) -> Scores:
         """The scores, NaN for documents that are too similar to a better one, or have no vector."""
-        from curate.select.compare import one_thread, vectors_of
+        from curate.select.compare import joined, one_thread, vectors_of
         from curate.select.greedy import thinned
 
         self.hold_vectors(pool)
-        parts, valid = zip(*vectors_of(pool, self.vectors, self.name), strict=True)
-        points, places = np.concatenate(parts), np.flatnonzero(np.concatenate(valid))
+        points, places = joined(vectors_of(pool, self.vectors, self.name))
         ranks = top_k(scores[places])
         with one_thread():
             kept = thinned(points, np.argsort(ranks, kind="stable")[(ranks == 0).sum() :], self.most_similar)
@@ -149,10 +148,8 @@ class Selector(GlobalStep):
 
     def hold_vectors(self, pool: Contributions) -> int:
         """How many documents the pool has. Raises CurateError where the vectors of all do not fit in `pool.memory`."""
-        from curate.select.compare import vectors_of
-
         count = sum(len(table) for table in pool.tables())
-        width = next((points.shape[1] for points, _ in vectors_of(pool, self.vectors, self.name)), 0)
+        width = next((values.shape[1] for values in pool.signals(self.vectors) if values.ndim == 2), 0)
         if count * width * 4 > pool.memory:
             what = f"{count:,} vectors of {width} dimensions do not fit in {pool.memory / 1e9:,.1f} GB"
             raise self.problem(what, "give more --memory, or let a cheaper selector choose first")

@@ -23,6 +23,7 @@ from curate.select.clustered import (
     ordered,
 )
 from curate.select.compare import Comparing, one_thread, require_packages, vectors_of
+from curate.select.faiss_module import gpu_assets
 from curate.select.order import Scores
 from curate.select.points import Points
 
@@ -58,9 +59,9 @@ class SemDedup(GlobalStep):
         return {"vectors": self.vectors}
 
     def assets(self) -> dict[str, str]:
-        """Nothing of its own. Raises MissingAsset where a package is not installed."""
+        """The GPUs that FAISS sees. Raises MissingAsset where a package is not installed."""
         require_packages(self.name)
-        return super().assets()
+        return super().assets() | gpu_assets()
 
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
         """Nothing but the rows."""

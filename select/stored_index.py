@@ -25,10 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.files import read_json, sync, write_json
-from curate.select.index import Kind, Rows, VectorIndex, training_sample
+from curate.select.index import Kind, Rows, VectorIndex, held_out, training_sample
 from curate.select.points import Points, blocks, unit_points, valid_rows
 
-FORMAT = 2
+FORMAT = 3
 PIECE_ROWS = 1 << 20
 # So many times the points it was trained for, an index is trained anew.
 OUTGROWN = 4
@@ -72,7 +72,7 @@ class StoredIndex:
     def __init__(self, folder: Path, *, kind: Kind | None = None, memory: int = 2 << 30, seed: int = 0) -> None:
         """`kind`: that which size and `memory` ask for if None. An index of another kind there is built anew."""
         self.folder, self._kind, self._memory, self._seed = folder, kind, memory, seed
-        self._opened: tuple[list[tuple[VectorIndex, Any]], Keys] | None = None
+        self._opened: tuple[list[VectorIndex], Keys] | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -92,6 +92,8 @@ class StoredIndex:
             held = self._keys()
             lost = len(held) - int(np.isin(held, wanted).sum())
             rebuilt = not len(held) or lost > len(wanted) or len(wanted) > OUTGROWN * self.facts["expected"]
+            # a build that was killed before its end is begun anew
+            rebuilt = rebuilt or not self.facts["tuned"]
             if rebuilt:
                 self._create(source, len(wanted))
                 held = held[:0]
@@ -100,9 +102,13 @@ class StoredIndex:
             fresh = np.zeros(len(keys), np.bool_)
             fresh[first] = True
             fresh &= ~np.isin(keys, held) & (keys != NOTHING)
-            self._append(fresh, keys, source)
+            later = np.zeros(len(keys), np.bool_)
+            if rebuilt and self.facts["kind"] != "flat":
+                later[np.flatnonzero(fresh)[held_out(int(fresh.sum()), self._seed)]] = True
+            self._append(fresh & ~later, keys, source)
             if rebuilt:
-                self._tune(lambda: self._added(source, fresh))
+                self._tune(source, fresh & ~later, later)
+                self._append(later, keys, source)
             self._sweep()
             return Synced(int(fresh.sum()), len(wanted), rebuilt), keys
 
@@ -118,9 +124,9 @@ class StoredIndex:
         ranked = keys[order]
         alive = np.isin(held, keys)
         near, found, start = [], [], 0
-        for piece, points in pieces:
+        for piece in pieces:
             among = alive[start : start + piece.rows]
-            distance, rows = piece.search(queries, k, among=None if among.all() else among, stored=points)
+            distance, rows = piece.search(queries, k, among=None if among.all() else among)
             near.append(distance)
             found.append(np.where(rows < 0, -1, rows + start))
             start += piece.rows
@@ -143,12 +149,13 @@ class StoredIndex:
         parts = [np.load(self.folder / f"{piece['name']}.npy") for piece in self.facts.get("pieces", ())]
         return np.concatenate([np.zeros(0, np.uint64), *parts])
 
-    def _load(self) -> list[tuple[VectorIndex, Any]]:
-        """Each piece as it lies on disk, and its points where they are stored."""
-        return [
-            (self._read(piece["name"], piece["rows"], mapped=True), self._points(piece["name"]))
-            for piece in self.facts["pieces"]
-        ]
+    def _load(self) -> list[VectorIndex]:
+        """Each piece as it lies on disk, with its points where they are stored."""
+        found = []
+        for piece in self.facts["pieces"]:
+            found.append(self._read(piece["name"], piece["rows"], mapped=True))
+            found[-1].stored = self._points(piece["name"])
+        return found
 
     def _points(self, name: str) -> Any:
         """(rows, d) float16, mapped; None but of ivf_pq."""
@@ -170,7 +177,7 @@ class StoredIndex:
         self._write(
             {
                 "format": FORMAT, "kind": made.kind, "dimensions": made.dimensions, "seed": self._seed,
-                "expected": expected, "effort": made.effort, "recall": None, "trained": name, "pieces": [],
+                "expected": expected, "effort": made.effort, "recall": None, "tuned": False, "trained": name, "pieces": [],
             }
         )  # fmt: skip
 
@@ -224,13 +231,17 @@ class StoredIndex:
             if not room:
                 return
 
-    def _tune(self, points: Source) -> None:
-        """Find the effort on the first piece: all are alike."""
+    def _tune(self, source: Source, fresh: npt.NDArray[np.bool_], later: npt.NDArray[np.bool_]) -> None:
+        """Find the effort on the first piece, by points that are added later: all pieces are alike."""
         facts = self.facts
         if facts["kind"] != "flat":
-            first, stored = self._load()[0]
-            recall = first.tune(points, seed=self._seed, stored=stored)
-            self._write({**facts, "effort": first.effort, "recall": round(recall, 4)})
+            first, start, asked = self._load()[0], 0, []
+            for block in blocks(source()):
+                asked.append(block[later[start : start + len(block)]])
+                start += len(block)
+            recall = first.tune(lambda: self._added(source, fresh), np.concatenate(asked))
+            facts |= {"effort": first.effort, "recall": None if recall is None else round(recall, 4)}
+        self._write({**facts, "tuned": True})
 
     def _save(self, index: VectorIndex, name: str) -> None:
         path = self.folder / f"{name}.faiss"

@@ -63,7 +63,7 @@ class Pool:
         """Of each indicator over a set, NaN where it has none; knn among the set's own conversations."""
         values = {name: column[rows] for name, column in self.indicators.items()}
         if "knn" not in settings.indicators:
-            values["knn"] = neighbour_distances(unit_points(self.points[rows])[0], settings.neighbour, MEMORY)
+            values["knn"] = neighbour_distances(unit_points(self.points[rows])[0], settings.neighbour)
         known = {name: column[np.isfinite(column)] for name, column in values.items()}
         return {name: float(column.mean()) if len(column) else float("nan") for name, column in known.items()}
 
@@ -126,7 +126,7 @@ def _pool(settings: MiningSettings, heldout: Conversations, note: Note) -> Pool:
 def _distances(points: Points, settings: MiningSettings) -> Values:
     known, valid = unit_points(points)
     found = np.full(len(points), np.nan)
-    found[valid] = neighbour_distances(known, settings.neighbour, MEMORY)
+    found[valid] = neighbour_distances(known, settings.neighbour)
     return found
 
 

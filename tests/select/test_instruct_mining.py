@@ -78,12 +78,12 @@ def test_distances_from_the_ith_neighbour_are_those_of_brute_force() -> None:
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     points[50:60] = points[50]  # more copies than neighbours
     apart = np.sort(np.linalg.norm(points[:, None].astype(float) - points[None], axis=2), axis=1)
-    assert neighbour_distances(points, 6, 1 << 30) == pytest.approx(apart[:, 6], abs=1e-6)
-    assert neighbour_distances(points, 6, 1 << 30)[50:60].tolist() == [0] * 10
-    assert neighbour_distances(points[:3], 6, 1 << 30) == pytest.approx(
+    assert neighbour_distances(points, 6) == pytest.approx(apart[:, 6], abs=1e-6)
+    assert neighbour_distances(points, 6)[50:60].tolist() == [0] * 10
+    assert neighbour_distances(points[:3], 6) == pytest.approx(
         np.linalg.norm(points[:3, None] - points[None, :3], axis=2).max(axis=1), abs=1e-6
     )
-    assert np.isnan(neighbour_distances(points[:1], 6, 1 << 30)).all()
+    assert np.isnan(neighbour_distances(points[:1], 6)).all()
 
 
 @pytest.mark.parametrize(
