@@ -1,8 +1,8 @@
 """N-grams of the words of one text: from n to n + 1 in one pass over the positions that still repeat.
 
 An n-gram can repeat only where the (n-1)-grams at its first and second word both do: each level looks only at the
-positions that the one before left alive. The leader of a position is where its n-gram stands first. One word further
-the two are the same (n+1)-gram if their next words are; only where they part the pair (leader, next word) is looked up.
+positions that the one before left alive. The leader of a position is where its n-gram stands first; one word further
+the pair (leader, next word) is looked up, or found the same as the leader's own.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from curate.kernels import inlined, loop
+from curate.kernels.ascii import wide_byte
 from curate.kernels.groups import GOLDEN, Counts, Hashes, Places, clear, find_slot, word_characters
 from curate.text import Bytes
 
 # Each is a uint64: with an int64, numba would compute in float64.
 _0, _1, _32 = np.uint64(0), np.uint64(1), np.uint64(32)
+# n-grams below this n part at most words
+_SHORT = np.uint64(4)
 
 
 @loop
@@ -22,11 +25,20 @@ def sum_characters(
     data: Bytes, start: Counts, stop: Counts, begin: np.uint64, size: np.uint64, ascii_only: bool, chars: Places
 ) -> None:
     """Of each of `size` words and of the end: the characters of all words before."""
-    total = 0
+    chars[size] = 0
+    if size == _0:
+        return
+    total, end = 0, np.int64(stop[begin + size - _1])
+    # the next byte that is not ASCII: words before it have as many characters as bytes
+    wide = end if ascii_only else wide_byte(data, np.int64(start[begin]), end)
     for k in range(size):
         chars[k] = total
         lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
-        total += hi - lo if ascii_only else word_characters(data, lo, hi)
+        if hi <= wide:
+            total += hi - lo
+        else:
+            total += word_characters(data, lo, hi)
+            wide = wide_byte(data, hi, end)
     chars[size] = total
 
 
@@ -47,33 +59,84 @@ def extend(
     Returns how many positions stay, and the count of the most frequent (n + 1)-gram. `alive` ends with a position that
     is not; what `keys` and `ids` hold is lost.
     """
-    shift = clear(keys, np.int64(living))
-    left, most = _0, np.uint32(1)
+    left = _survivors(alive, living, leader, count)
+    if n < _SHORT:
+        return left, _look_up(n, word, alive, left, leader, next_count, keys, ids)
+    return left, _follow(n, word, alive, left, leader, next_count, keys, ids)
+
+
+@loop
+def _survivors(alive: Places, living: np.uint64, leader: Places, count: Places) -> np.uint64:
+    """Keep the positions that repeat and before one that does; how many. Without a branch, which no processor could guess."""
+    left = _0
     i = np.uint64(alive[0])
     again = count[leader[i]] != 1
     for s in range(living):
         following = np.uint64(alive[s + _1])
         next_again = count[leader[following]] != 1
-        if again & next_again & (following == i + _1):
-            lead, next_word = np.uint64(leader[i]), np.uint64(word[i + n])
-            if lead == i:
-                next_count[i] = 1
-            else:
-                if np.uint64(word[lead + n]) != next_word:
-                    key = ((lead << _32 | next_word) + _1) * GOLDEN
-                    slot = find_slot(keys, shift, key)
-                    new = keys[slot] == _0
-                    lead = i if new else np.uint64(ids[slot])
-                    keys[slot] = key
-                    ids[slot] = lead
-                    leader[i] = lead
-                    next_count[i] = 0
-                next_count[lead] += np.uint32(1)
-                most = max(most, next_count[lead])
-            alive[left] = i
-            left += _1
+        alive[left] = i
+        left += np.uint64(again & next_again & (following == i + _1))
         i, again = following, next_again
-    return left, most
+    return left
+
+
+@loop
+def _look_up(
+    n: np.uint64,
+    word: Places,
+    alive: Places,
+    left: np.uint64,
+    leader: Places,
+    next_count: Places,
+    keys: Hashes,
+    ids: Places,
+) -> np.uint32:
+    """Find the leader of each position in a table; the count of the most frequent (n + 1)-gram."""
+    shift, most = clear(keys, np.int64(left)), np.uint32(1)
+    for s in range(left):
+        i = np.uint64(alive[s])
+        key = ((np.uint64(leader[i]) << _32 | np.uint64(word[i + n])) + _1) * GOLDEN
+        slot = find_slot(keys, shift, key)
+        lead = i if keys[slot] == _0 else np.uint64(ids[slot])
+        keys[slot] = key
+        ids[slot] = lead
+        leader[i] = lead
+        next_count[i] = 0
+        next_count[lead] += np.uint32(1)
+        most = max(most, next_count[lead])
+    return most
+
+
+@loop
+def _follow(
+    n: np.uint64,
+    word: Places,
+    alive: Places,
+    left: np.uint64,
+    leader: Places,
+    next_count: Places,
+    keys: Hashes,
+    ids: Places,
+) -> np.uint32:
+    """As `_look_up`, for long n-grams: most of those that are the same go on with the same word."""
+    shift, most = clear(keys, np.int64(left)), np.uint32(1)
+    for s in range(left):
+        i = np.uint64(alive[s])
+        lead, next_word = np.uint64(leader[i]), np.uint64(word[i + n])
+        if lead == i:
+            next_count[i] = 1
+            continue
+        if np.uint64(word[lead + n]) != next_word:
+            key = ((lead << _32 | next_word) + _1) * GOLDEN
+            slot = find_slot(keys, shift, key)
+            lead = i if keys[slot] == _0 else np.uint64(ids[slot])
+            keys[slot] = key
+            ids[slot] = lead
+            leader[i] = lead
+            next_count[i] = 0
+        next_count[lead] += np.uint32(1)
+        most = max(most, next_count[lead])
+    return most
 
 
 @loop
@@ -94,8 +157,9 @@ def start_grams(
     for i in range(size):
         leader[i] = words[begin + i]
         count[i] = word_count[begin + i]
+    for i in range(size):
         alive[living] = i
-        living += np.uint64(word_count[begin + np.uint64(words[begin + i])] > 1)
+        living += np.uint64(count[leader[i]] > 1)
     # behind the last word is one that occurs once
     leader[size], count[size] = size, 1
     return living

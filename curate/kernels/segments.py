@@ -286,14 +286,23 @@ def _merge(
     count, place = 0, 0
     for text in range(len(first) - 1):
         new_first[text] = count
-        for word in range(first[text], first[text + 1]):
-            new_start[count] = start[word]
-            if place < len(chosen) and chosen[place] == word:
-                for cut in range(cut_of[place], cut_of[place + 1]):
-                    new_stop[count] = start[word] + cuts[cut]
+        word, last = first[text], first[text + 1]
+        while word < last:
+            # words that stay are copied together
+            some = place < len(chosen) and chosen[place] < last
+            until = chosen[place] if some else last
+            for k in range(until - word):
+                new_start[count + k], new_stop[count + k] = start[word + k], stop[word + k]
+            count += until - word
+            word = until
+            if some:
+                left = start[word]
+                for k in range(cut_of[place], cut_of[place + 1]):
+                    new_start[count], new_stop[count] = left, start[word] + cuts[k]
+                    left = start[word] + cuts[k]
                     count += 1
-                    new_start[count] = start[word] + cuts[cut]
+                new_start[count], new_stop[count] = left, stop[word]
+                count += 1
                 place += 1
-            new_stop[count] = stop[word]
-            count += 1
+                word += 1
     new_first[len(first) - 1] = count
