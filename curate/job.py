@@ -29,7 +29,7 @@ def file_of(file: str) -> str:
     if Path(file).is_dir():
         remembered = read_json(Path(file) / ".store" / "pipeline.json")
         if remembered is None:
-            raise ConfigError([Problem(file, "is a folder that no pipeline has written to", "name a pipeline file")])
+            raise ConfigError([Problem(file, "is a folder that no pipeline has written to", "name the file itself")])
         return str(remembered["file"])
     return file
 

@@ -17,11 +17,15 @@ from curate.train.objectives.kinds import LOSSES, make_loss
 from curate.train.objectives.masked_thought import MaskedThought
 from curate.train.policies.kinds import make_policy
 from curate.train.settings import TrainSettings
-from curate.train.token_set import TokenSet
+from curate.train.text_tokenizer import load_tokenizer
+from curate.train.token_set import TOKENIZER, TokenSet
 from curate.train.trackers import INSTALL as INSTALL_TRACKERS
 from curate.train.trackers import is_installed
 from curate.yaml_source import Path as Key
 from curate.yaml_source import nearest
+
+# Share of the ids that may stand for other tokens than the model's: names that were given to reserved tokens.
+RENAMED = 0.01
 
 #: key path -> `file:line:col key.path`
 Where = Callable[[Key], str]
@@ -64,23 +68,30 @@ def setting_problems(settings: TrainSettings, where: Where, *, held_out: bool) -
     return problems
 
 
-def early_problems(settings: TrainSettings, where: Where, *, held_out: bool) -> list[Problem]:
-    """What is wrong with the training of a pipeline before its tokens are there: its settings, packages, what it names."""
-    problems = setting_problems(settings, where, held_out=held_out)
+def start_problems(settings: TrainSettings, where: Where) -> list[Problem]:
+    """What is wrong with the models that a training begins with: they are not there, or the packages that read them."""
     missing = [
         name for name in ("torch", "transformers", *(["peft"] if settings.adapter else [])) if find_spec(name) is None
     ]
-    problems += [Problem(where(()), f"training needs the package {name}", INSTALL) for name in missing]
+    problems = [Problem(where(()), f"training needs the package {name}", INSTALL) for name in missing]
     if settings.model.start and not missing:
         try:
             find_model("model.from", settings.model.start)
         except MissingAsset as error:
-            problems.append(Problem(where(("model", "from")), error.what, error.hint))
+            own = Path(settings.model.start) / "model"
+            hint = f"name its model, {own}" if (own / "config.json").is_file() else error.hint
+            problems.append(Problem(where(("model", "from")), error.what, hint))
     teachers = settings.loss.get("teachers")
     for number, folder in enumerate(teachers if isinstance(teachers, list) else []):
         if not (Path(str(folder)) / "config.json").is_file():
             place = where(("loss", "teachers", number))
             problems.append(Problem(place, f"`{folder}` is no model", "name the folder `model` of a run"))
+    return problems
+
+
+def early_problems(settings: TrainSettings, where: Where, *, held_out: bool) -> list[Problem]:
+    """What is wrong with the training of a pipeline before its tokens are there: its settings, packages, what it names."""
+    problems = [*setting_problems(settings, where, held_out=held_out), *start_problems(settings, where)]
     if settings.held_out:
         _opened(settings.held_out, where(("evaluate", "data")), problems)
     if settings.ewc:
@@ -102,6 +113,7 @@ def data_problems(settings: TrainSettings, where: Where) -> list[Problem]:
     if held and sets[0] and held.manifest["tokenizer"]["sha256"] != sets[0].manifest["tokenizer"]["sha256"]:
         what = f"has another tokenizer, {held.manifest['tokenizer']['name']}, than the data"
         problems.append(Problem(where(("evaluate", "data")), what, "tokenise both with one"))
+    problems += _vocabulary_problems(settings, sets[0], where) if sets[0] else []
     problems += _loss_problems(settings, [found for found in sets if found], where)
     if settings.ewc:
         old = _opened(settings.ewc.data, where(("ewc", "data")), problems)
@@ -169,6 +181,27 @@ def _loss_problems(settings: TrainSettings, sets: Sequence[TokenSet], where: Whe
         what = f"{loss.fill} is no token: the data's tokenizer has {vocabulary:,}"
         problems.append(Problem(where(("loss", "fill")), what, "the id of a token that stands for a hole, or random"))
     return problems
+
+
+def _vocabulary_problems(settings: TrainSettings, found: TokenSet, where: Where) -> list[Problem]:
+    """The ids of the data mean to the model that it begins with what they mean in the data; more tokens are no mistake."""
+    start, name = settings.model.start, found.manifest["tokenizer"]["name"]
+    if start is None or start == name or not (found.folder / TOKENIZER).is_dir():
+        return []
+    try:
+        own, data = load_tokenizer(start), load_tokenizer(str(found.folder / TOKENIZER))
+    except (ConfigError, MissingAsset):
+        return []  # a model that comes without a tokenizer
+    if own.sha256 == data.sha256:
+        return []
+    known, used = own.tokens(), data.tokens()
+    others = sorted(number for number, token in used.items() if known.get(number, token) != token)
+    if len(others) <= RENAMED * len(used):
+        return []
+    first = others[len(others) // 2]
+    what = f"is of the tokenizer {name}, and that of {start} has other tokens for {len(others):,} of its {len(used):,} ids: "
+    what += f"{first} is {used[first]!r}, not {known[first]!r}"
+    return [Problem(where(("data",)), what, f"curate tokenize SHARDS --tokenizer {start}")]
 
 
 def _opened(folder: str, place: str, problems: list[Problem]) -> TokenSet | None:

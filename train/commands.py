@@ -14,6 +14,7 @@ from curate.settings import TokenizerTraining, TokensOutput, parse_share
 from curate.train.chat import Answers, Chat, ChatSettings, Prompts
 from curate.train.text_tokenizer import end_of, load_tokenizer, need
 from curate.train.token_set import HELD_OUT, TOKENIZER, TOKENS, TokenSet
+from curate.train.token_units import UNKNOWN
 from curate.train.tokenising import TokenizeSettings, tokenize
 from curate.train.tokenizer_training import TRAINING, train_tokenizer
 
@@ -63,6 +64,8 @@ def tokenize_shards(
     settings = TokenizeSettings(tokenizer, eos, by, text, rendering, share, scores=scores)
     count = workers or len(os.sched_getaffinity(0))
     found = tokenize(shards, output, settings, workers=count, note=lambda line: print(line, file=sys.stderr))
+    if by != "source" and list(found.sources) == [UNKNOWN]:
+        print(f"note: no document has a `{by}`: all are of the source `{UNKNOWN}`", file=sys.stderr)
     print("\n".join(summary(found)))
 
 

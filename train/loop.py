@@ -47,6 +47,9 @@ from curate.train.step_log import StepLog
 from curate.train.targets import targets_of, weight_of
 from curate.train.token_set import TOKENIZER, TokenSet
 
+# What a batch without a trained token is divided by.
+NOTHING = 1e-9
+
 
 @dataclass
 class Run:
@@ -77,10 +80,11 @@ def train(settings: TrainSettings, parallel: Parallel) -> Path:
     """Train to the last step; the folder of the last checkpoint. Raises ConfigError, InterruptedRun, CurateError."""
     run = prepare(settings, parallel)
     output = Path(settings.output)
-    begun, tokens = time.monotonic(), 0
+    first, begun, tokens = run.step, time.monotonic(), 0
     with _stopping() as stop, contextlib.closing(run.metrics) if run.metrics else contextlib.nullcontext():
         if run.step == 0 and run.evaluation and settings.evaluate and settings.evaluate.before:
             evaluate(run)
+            begun = time.monotonic()
         while run.step < settings.steps:
             if run.mixture.due(run.step):
                 mix(run)
@@ -88,6 +92,8 @@ def train(settings: TrainSettings, parallel: Parallel) -> Path:
             found = train_step(run, batch)
             tokens += settings.rows * settings.context
             run.step += 1
+            if run.metrics and run.step == first + 1 and settings.log_every > 1:
+                run.metrics.begun(time.monotonic() - begun)
             if run.step % settings.log_every == 0 or run.step == settings.steps:
                 seconds = time.monotonic() - begun
                 if run.metrics:
@@ -124,7 +130,9 @@ def train_step(run: Run, batch: Batch) -> dict[str, Any]:
         documents = run.loader.documents(batch)
         check_finite(run.step, "loss", mean, documents)
         check_finite(run.step, "gradient's norm", norm, documents)
-    spike = run.guard.is_spike(mean, settings.guard)
+    if trained <= NOTHING and run.metrics:
+        run.metrics.note(run.step, "no token of the batch is learnt", named_documents(run.loader.documents(batch)))
+    spike = trained > NOTHING and run.guard.is_spike(mean, settings.guard)
     if spike and run.metrics:
         skipped = ", left out" if settings.guard.skip else ""
         run.metrics.note(run.step, f"loss {mean:.3f} is a spike{skipped}", named_documents(run.loader.documents(batch)))
@@ -145,7 +153,7 @@ def backward(run: Run, batch: Batch) -> tuple[float, dict[str, float], float]:
     parallel, loss, tokenizer = run.parallel, run.objective.loss, run.sets[0].manifest["tokenizer"]
     view = View(run.settings.seed, run.step, run.settings.steps, int(tokenizer["vocabulary"]), tokenizer.get("eos"))
     counted = torch.tensor(weight_of(batch, loss), dtype=torch.float64, device=parallel.device)
-    trained = max(float(parallel.sum(counted)), 1e-9)
+    trained = max(float(parallel.sum(counted)), NOTHING)
     parts = list(batch.micro_batches(run.settings.micro_rows))
     # of each source the sum of its losses, and what its tokens count
     sums = torch.zeros(len(run.loader.sources), 2, dtype=torch.float64)

@@ -16,6 +16,9 @@ from curate.train.trackers import tracker
 # Dense peak of bfloat16 in FLOP/s, by the vendors' data sheets.
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
 
+# Seconds of a first step that is told of before the first report.
+SLOW = 5
+
 
 class Metrics:
     """Writes reports; only the first process makes one."""
@@ -31,6 +34,12 @@ class Metrics:
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
         self._peak = next((peak for part, peak in PEAKS.items() if part in name), 0.0)
         self._begun, self._first = time.monotonic(), start
+
+    def begun(self, seconds: float) -> None:
+        """After the first step of a process, where the first report is far: what the run will take, as far as can be told."""
+        if seconds > SLOW:
+            left = _duration(seconds * (self._steps - self._first))
+            print(f"the first step took {seconds:.0f} s: some {left} for {self._steps - self._first:,}", flush=True)
 
     def report(self, step: int, values: Mapping[str, Any], *, tokens: int, seconds: float, world: int) -> None:
         """After `step` steps: losses and the like, and the tokens of so many seconds."""

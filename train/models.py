@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,8 @@ def with_adapter(model: Any, settings: AdapterSettings, seed: int, run: Callable
         "r": settings.rank, "lora_alpha": settings.alpha, "lora_dropout": settings.dropout, "task_type": "CAUSAL_LM",
     }  # fmt: skip
     try:
+        # peft asks for a name that transformers is about to drop
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         if settings.kind == "corda":
             return with_corda(model, settings.targets, run, **given)
         config = peft.LoraConfig(target_modules=settings.targets, use_dora=settings.kind == "dora", **given)

@@ -10,7 +10,7 @@ from curate.config import Overrides, Pipeline, is_pipeline, load, read_with_plac
 from curate.errors import ConfigError, MissingAsset, Problem
 from curate.job import file_of
 from curate.train.after import EVALUATION, tell_evaluation
-from curate.train.checks import Where, data_problems, setting_problems
+from curate.train.checks import Where, data_problems, setting_problems, start_problems
 from curate.train.settings import TrainSettings
 from curate.train.token_set import MANIFEST, TOKENS
 from curate.train.trackers import NAMES, TENSORBOARD
@@ -32,6 +32,9 @@ def read_training(file: str, *, output: str | None, settings: Sequence[str]) -> 
 
     A pipeline may be named by its output folder, as everywhere.
     """
+    if (Path(file) / "checkpoints").is_dir():
+        what = "is the output of a training, which does not keep its file"
+        raise ConfigError([Problem(file, what, "name the training file: the run goes on from its newest checkpoint")])
     folder, file = (file, file_of(file)) if Path(file).is_dir() else (None, file)
     if is_pipeline(file):
         pipeline = load(file, Overrides(output=folder, settings=tuple(settings)))
@@ -96,7 +99,11 @@ def train_run(settings: TrainSettings, where: Where, *, force: bool = False) -> 
 
 def refuse_mistakes(settings: TrainSettings, where: Where) -> None:
     """Raises ConfigError with all that is wrong with the settings or the sets."""
-    problems = [*setting_problems(settings, where, held_out=False), *data_problems(settings, where)]
+    # of data that are not there nobody knows whether something was held out
+    unknown = not all((Path(folder) / MANIFEST).is_file() for folder in settings.data_folders)
+    problems = [
+        *setting_problems(settings, where, held_out=unknown), *start_problems(settings, where), *data_problems(settings, where)
+    ]  # fmt: skip
     if problems:
         raise ConfigError(problems)
 

@@ -57,6 +57,12 @@ class TextTokenizer:
             "name": self.name, "sha256": self.sha256, "vocabulary": self.vocabulary, "bos": self.bos, "eos": self.eos,
         }  # fmt: skip
 
+    def tokens(self) -> dict[int, str]:
+        """The tokens by their ids."""
+        from tokenizers import Tokenizer
+
+        return {number: token for token, number in Tokenizer.from_str(self.json).get_vocab().items()}
+
     def token(self, number: int | None) -> str | None:
         """The special token of an id."""
         return next((text for text, known in self.special.items() if known == number), None)

@@ -117,7 +117,7 @@ def _tokenize(paths: Sequence[str], output: Path, settings: TokenizeSettings, wo
     )
     keys = [digest([unit.key, identity])[:24] for unit in units]
     engine, why = fast_engine(tokenizer, _sample(units, settings) if chat is None else [])
-    note(f"{len(units)} units, engine {engine.name}" + (f" ({why})" if why else ""))
+    note(f"{len(units)} {'unit' if len(units) == 1 else 'units'}, engine {engine.name}" + (f" ({why})" if why else ""))
     jobs = [
         _Job(unit, key, settings, tokenizer, engine.name != "tokenizers", str(store))
         for unit, key in zip(units, keys, strict=True)

@@ -113,13 +113,18 @@ def test_rows_that_teach_nothing_are_broken(tmp_path: Path) -> None:
     found = masks.check_rows(split.batches)
     assert found.state == "broken" and "of the first 32 rows have no token that the loss is of" in found.what
     assert masks.check_rows(whole.batches).state == "ok"
+    # what is shown is a row with prompts and answers, not the first, which is a piece of a long prompt
+    assert not (split.batches[0].labels[0] >= 0).any()
+    shown = split.batches[0].labels[masks.telling_row(split.batches[0])]
+    assert 0 < (shown >= 0).sum() < len(shown)
 
 
 def test_answers_must_end_in_a_token_that_ends_them(chats: Path, tmp_path: Path) -> None:
     made = subject(settings(chats), tmp_path)
     assert masks.check_ends(made).state == "ok" and masks.check_ends(made).what.startswith("each of 40 answers")
     assert 0.2 < float(masks.check_shares(made).what.split("(")[1].rstrip("%)")) / 100 < 0.8
-    text = masks.decoded(made.batches[0], made.sets[0])
+    row = masks.telling_row(made.batches[0])
+    text = masks.decoded(made.batches[0], made.sets[0], row=row)
     assert text is not None and "is said<|im_end|> ┃ ⟦" in text.plain and "⟦<|im_start|>user" in text.plain
     # a set whose masks end before the end token
     held = make_set(tmp_path / "set", {"a": [40] * 10}, answers=0.5, vocabulary=made.vocabulary)

@@ -80,3 +80,50 @@ def test_a_hole_is_a_token_of_the_data(tmp_path: Path, fill: Any, allowed: bool)
     assert (not problems) == allowed and all(
         problem == ("loss.fill", f"{fill} is no token: the data's tokenizer has 50") for problem in problems
     )
+
+
+def _tokenizer(folder: Path, words: list[str]) -> Path:
+    from tokenizers import Tokenizer, models
+
+    folder.mkdir(parents=True)
+    Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="a")).save(
+        str(folder / "tokenizer.json")
+    )
+    return folder
+
+
+def test_data_of_another_tokenizer_than_the_models_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    words = [f"w{i}" for i in range(49)]
+    held = make_set(tmp_path / "set", {"web": [5, 6]}, vocabulary=50)
+    _tokenizer(held.folder / "tokenizer", ["a", *words])
+    names = {"same": ["a", *words], "fewer": ["a", *words[:9]], "other": ["a", *words[::-1]]}
+    starts = {name: _tokenizer(tmp_path / name, of) for name, of in names.items()}
+    told_of = {
+        name: told(data_problems(settings(data=str(held.folder), model={"from": str(start)}), where))
+        for name, start in starts.items()
+    }
+    assert told_of["same"] == told_of["fewer"] == []
+    ((place, what),) = told_of["other"]
+    assert place == "data" and "has other tokens for 48 of its 50 ids: " in what
+
+
+def test_an_output_folder_is_no_training_file(tmp_path: Path) -> None:
+    from curate.errors import ConfigError
+    from curate.train.start import read_training
+
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(ConfigError, match="does not keep its file"):
+        read_training(str(tmp_path), output=None, settings=())
+    with pytest.raises(ConfigError, match="no pipeline has written to"):
+        read_training(str(tmp_path / "checkpoints"), output=None, settings=())
+
+
+def test_the_model_of_a_run_is_named(tmp_path: Path) -> None:
+    from curate.train.checks import start_problems
+
+    pytest.importorskip("torch")
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "model" / "config.json").write_text("{}")
+    (problem,) = start_problems(settings(model={"from": str(tmp_path / "run")}), where)
+    assert problem.where == "model.from" and problem.hint == f"name its model, {tmp_path}/run/model"

@@ -185,6 +185,18 @@ def test_a_loss_that_is_no_number_names_its_documents(data: Path, tmp_path: Path
         run(chosen)
 
 
+def test_a_batch_that_teaches_nothing_is_told_and_is_no_spike(tmp_path: Path) -> None:
+    """Prompts of 200 tokens in rows of 32: most of their pieces have no answer."""
+    held = make_set(tmp_path / "set", {"books": [200] * 4, "web": [200] * 4}, answers=0.1, vocabulary=VOCABULARY)
+    found = run(settings(held.folder, tmp_path / "run", rows=1, micro_rows=1))
+    told = [entry for entry in found if entry.get("event") == "no token of the batch is learnt"]
+    assert {entry["step"] + 1 for entry in told} == {e["step"] for e in losses_of(found) if not e["trained"]}
+    assert 0 < len(told) < 12 and told[0]["lines"][0].startswith(("books books.jsonl at", "web web.jsonl at"))
+    # the guard's mean is of what was learnt
+    guard = state_of(checkpoints(tmp_path / "run")[-1])["guard"]
+    assert guard["steps"] == 12 - len(told) and guard["mean"] > 4
+
+
 def test_other_settings_do_not_go_on(data: Path, tmp_path: Path) -> None:
     run(settings(data, tmp_path, steps=2))
     with pytest.raises(ConfigError, match="seed: is 4, the checkpoint .* has 3"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,20 +148,30 @@ def show(subject: Subject, findings: Sequence[Finding]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from curate.train.check.masks import decoded
+    from curate.train.check.masks import decoded, telling_row
 
     console = Console(highlight=False, soft_wrap=True)
-    text = decoded(subject.batches[0], subject.sets[0])
+    batch = subject.batches[0]
+    row = telling_row(batch)
+    text = decoded(batch, subject.sets[0], row=row)
     if text is not None:
-        console.print(
-            "[bold]the first row of step 0[/]: green is learnt, ⟦dim⟧ is read alone, ┃ stands between documents\n"
-        )
+        what = "green is learnt, [dim]⟦dim⟧[/] is read and not learnt, [bold red]┃[/] stands between documents"
+        console.print(f"[bold]row {row} of step 0[/]: {what}\n")
         console.print(text)
         console.print()
     colours = {"ok": "green", "note": "yellow", "broken": "bold red"}
     width = max(len(finding.check) for finding in findings)
+    indent = 6 + 2 + width + 2
+    # what is written to a file keeps its lines whole
+    most = max(40, console.width - indent) if console.is_terminal else 1 << 20
     for finding in findings:
+        first, *rest = textwrap.wrap(finding.what, most)
         state = f"[{colours[finding.state]}]{finding.state:6}[/]"
-        console.print(f"{state}  {finding.check:{width}}  {escape(finding.what)}")
-        for line in (*finding.lines, *([f"mend: {finding.mend}"] if finding.mend else [])):
-            console.print(f"{'':6}  {'':{width}}    {escape(line)}")
+        console.print(f"{state}  {finding.check:{width}}  {escape(first)}")
+        more = [*finding.lines, *([f"mend: {finding.mend}"] if finding.mend else [])]
+        rest += [
+            f"  {part}" for line in more for part in (textwrap.wrap(line, most - 2) if len(line) > most - 2 else [line])
+        ]
+        for line in rest:
+            console.print(f"{'':{indent}}{escape(line)}")
+    console.print()

@@ -115,6 +115,20 @@ def _last_tokens(document: Document) -> list[int]:
     return last
 
 
+def telling_row(batch: Batch) -> int:
+    """The row whose beginning tells most: both what is learnt and what is not, several documents; else the first."""
+    labels, documents = batch.labels[:, :SHOWN], batch.documents[:, :SHOWN]
+
+    def told(row: int) -> tuple[int, int]:
+        inside = documents[row] >= 0
+        # the first token of a document is never learnt
+        learnt = (labels[row] != IGNORE)[inside]
+        apart = len(np.unique(documents[row][inside]))
+        return int(0 < learnt.sum() < inside.sum() - apart), min(apart, 3)
+
+    return max(range(len(labels)), key=told)
+
+
 def decoded(batch: Batch, found: TokenSet, *, row: int = 0) -> Text | None:
     """The beginning of a row as text: green what the loss is of, dim and in ⟦⟧ what not, ┃ between documents."""
     folder = found.folder / TOKENIZER
@@ -136,4 +150,6 @@ def decoded(batch: Batch, found: TokenSet, *, row: int = 0) -> Text | None:
         part = tokenizer.decode(tokens[start:stop].tolist(), skip_special_tokens=False) if document >= 0 else "padding"
         text.append(part if trained else f"⟦{part}⟧", style="green" if trained else "dim")
         start = stop
+    if batch.tokens.shape[1] > SHOWN:
+        text.append(" …")
     return text

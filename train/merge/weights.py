@@ -22,10 +22,15 @@ NAMES = {name: key for key, name in DTYPES.items()}
 
 
 class Weights:
-    """The tensors of a folder as `save_pretrained` writes it. `shapes` and `dtypes` (names of torch) are by tensor."""
+    """The tensors of a folder as `save_pretrained` writes it, or of the model of a training's output folder.
+
+    `shapes` and `dtypes` (names of torch) are by tensor.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Reads the heads of the files alone. Raises ConfigError."""
+        if not (folder / "config.json").exists() and (folder / "model").is_dir():
+            folder = folder / "model"
         self.folder = folder
         config = read_json(folder / "config.json")
         if config is None:
