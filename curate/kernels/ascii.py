@@ -35,8 +35,16 @@ _FROM_A, _BEHIND_Z = np.uint64(0x1F1F1F1F1F1F1F1F), np.uint64(0x0505050505050505
 _FROM_0, _BEHIND_9 = np.uint64(0x5050505050505050), np.uint64(0x4646464646464646)
 # likewise from `A`, from behind `Z`
 _FROM_CAPITAL, _BEHIND_CAPITALS = np.uint64(0x3F3F3F3F3F3F3F3F), np.uint64(0x2525252525252525)
-_LINE_FEEDS = np.uint64(0x0A0A0A0A0A0A0A0A)
-_0, _1, _56 = np.uint64(0), np.uint64(1), np.uint64(56)
+# likewise from 9, 14, 28 and 33: white space lies between
+_FROM_9, _FROM_14 = np.uint64(0x7777777777777777), np.uint64(0x7272727272727272)
+_FROM_28, _FROM_33 = np.uint64(0x6464646464646464), np.uint64(0x5F5F5F5F5F5F5F5F)
+_LINE_FEEDS, _SPACES = np.uint64(0x0A0A0A0A0A0A0A0A), np.uint64(0x2020202020202020)
+#: for `find_byte`: [
+BRACKETS = np.uint64(0x5B5B5B5B5B5B5B5B)
+# the first bytes of characters: C2, and by the bits of a mask E0 to E3
+_LEADS_2, _LEADS_3, _LEADS = np.uint64(0xC2C2C2C2C2C2C2C2), np.uint64(0xE0E0E0E0E0E0E0E0), np.uint64(0xFCFCFCFCFCFCFCFC)
+_FIRST_HIGH, _BYTE = np.uint64(0x80), np.uint64(0xFF)
+_0, _1, _7, _8, _56 = np.uint64(0), np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(56)
 
 
 @functools.cache
@@ -84,18 +92,69 @@ def word_end(data: Bytes, i: int, hi: int) -> int:
 
 @inlined
 def line_feed(data: Bytes, i: int, hi: int) -> int:
-    """The first newline of `data[i:hi]`, else `hi`: eight bytes at a time."""
+    """The first newline of `data[i:hi]`, else `hi`."""
+    return find_byte(data, i, hi, _LINE_FEEDS)
+
+
+@inlined
+def find_byte(data: Bytes, i: int, hi: int, eight: np.uint64) -> int:
+    """The first byte of `data[i:hi]` that is the one of which `eight` is made, else `hi`: eight bytes at a time."""
     last = np.int64(len(data)) - 8
     while i <= last and i < hi:
-        differ = eight_bytes(data, i) ^ _LINE_FEEDS
-        # the high bit of each byte that is 0; of those above the lowest, one may be a mistake
-        zero = (differ - _ONES) & ~differ & _HIGH
+        zero = _zeros(eight_bytes(data, i) ^ eight)
         if zero != _0:
             return min(i + lowest_byte(zero), hi)
         i += 8
-    while i < hi and data[i] != ord("\n"):
+    byte = eight & _BYTE
+    while i < hi and np.uint64(data[i]) != byte:
         i += 1
     return min(i, hi)
+
+
+@inlined
+def _zeros(eight: np.uint64) -> np.uint64:
+    """The high bit of each byte that is 0; of those above the lowest, one may be a mistake."""
+    return (eight - _ONES) & ~eight & _HIGH
+
+
+@inlined
+def ascii_parted(data: Bytes, i: int, hi: int) -> int:
+    """How many words ASCII white space parts in `data[i:hi]`; -1 if there may be other white space."""
+    last, words, before = np.int64(len(data)) - 8, 0, _FIRST_HIGH
+    while i < hi:
+        if i > last:
+            return -1
+        eight = eight_bytes(data, i)
+        if hi - i < 8:
+            # what is behind the end is white space
+            eight &= (_1 << np.uint64(8 * (hi - i))) - _1
+            eight |= _SPACES << np.uint64(8 * (hi - i))
+        # a wider one begins with C2 or E1 to E3
+        if eight & _HIGH != _0 and (_zeros(eight ^ _LEADS_2) | _zeros((eight & _LEADS) ^ _LEADS_3)) != _0:
+            return -1
+        blank = _blanks(eight)
+        begins = ~blank & (blank << _8 | before) & _HIGH
+        words += _bytes_in(begins)
+        before = blank >> _56 & _FIRST_HIGH
+        i += 8
+    return words
+
+
+@inlined
+def _bytes_in(high: np.uint64) -> int:
+    """How many bytes have their high bits set, and no others."""
+    return np.int64((high >> _7) * _ONES >> _56)
+
+
+@inlined
+def eight_capitals(data: Bytes, i: int, hi: int) -> int:
+    """How many of the eight bytes from `i` are ASCII capitals; -1 if not all are ASCII and before `hi`."""
+    if i + 8 > hi:
+        return -1
+    eight = eight_bytes(data, i)
+    if eight & _HIGH != _0:
+        return -1
+    return _bytes_in(((eight + _FROM_CAPITAL) ^ (eight + _BEHIND_CAPITALS)) & _HIGH)
 
 
 @inlined
@@ -110,6 +169,13 @@ def wide_byte(data: Bytes, i: int, hi: int) -> int:
     while i < hi and data[i] < 0x80:
         i += 1
     return min(i, hi)
+
+
+@inlined
+def _blanks(eight: np.uint64) -> np.uint64:
+    """The high bit of each byte that is ASCII white space."""
+    low = eight & _LOW
+    return (((low + _FROM_9) ^ (low + _FROM_14)) | ((low + _FROM_28) ^ (low + _FROM_33))) & ~eight & _HIGH
 
 
 @inlined

@@ -13,8 +13,11 @@ import numpy.typing as npt
 
 from curate.kernels import entry, loop
 from curate.kernels.affixes import Classes
-from curate.kernels.lines import line_end, sentences, strip
-from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, phrases_in
+from curate.kernels.ascii import BRACKETS, ascii_parted, eight_capitals, find_byte
+from curate.kernels.characters import BREAKS, CHARS, Counters, characters_of
+from curate.kernels.groups import characters_in
+from curate.kernels.lines import next_line, sentences, strip
+from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, find_phrases, phrases_in
 from curate.kernels.unicode import DECIMAL, SPACE, UPPER, decode, tables
 from curate.kernels.words import Words
 from curate.text import Bytes, Offsets
@@ -55,14 +58,18 @@ def edit_lines(data: Bytes, offsets: Offsets, rules: LineRules) -> tuple[Bytes, 
     marks = np.zeros(256, np.uint8)
     marks[list(rules.marks)] = 1
     limits = np.array([rules.on, rules.min_words, rules.max_word_length], np.int64)
-    size = _edit(data, offsets, tables().classes, limits, rules.max_upper_share, marks, out, ends, counts)
+    longest = int(np.diff(offsets).max(initial=0))
+    size = _edit(
+        data, offsets, tables().classes, characters_of(data, offsets), limits, rules.max_upper_share, marks,
+        np.empty(longest, np.int32), np.empty(longest, np.uint8), out, ends, counts,
+    )  # fmt: skip
     return out[:size], ends, counts
 
 
 def count_sentences(data: Bytes, offsets: Offsets, words: Words) -> npt.NDArray[np.int32]:
     """The sentences of n texts, counted line by line."""
     found = np.zeros(len(offsets) - 1, np.int32)
-    _sentences(data, offsets, *words, tables().classes, found)
+    _sentences(data, offsets, *words, tables().classes, characters_of(data, offsets), found)
     return found
 
 
@@ -74,12 +81,14 @@ def _sentences(
     stop: npt.NDArray[np.int32],
     first: npt.NDArray[np.int64],
     classes: Classes,
+    characters: Counters,
     found: npt.NDArray[np.int32],
 ) -> None:
     for text in range(len(found)):
         i, hi, word = np.int64(offsets[text]), np.int64(offsets[text + 1]), first[text]
+        plain = characters[text, BREAKS] == 0
         while i < hi:
-            end, i = line_end(data, i, hi, classes)
+            end, i = next_line(data, i, hi, plain, classes)
             number, word = sentences(data, start, stop, word, first[text + 1], end, classes)
             found[text] += number
 
@@ -89,24 +98,33 @@ def _edit(
     data: Bytes,
     offsets: Offsets,
     classes: Classes,
+    characters: Counters,
     limits: npt.NDArray[np.int64],
     max_upper: float,
     marks: Bytes,
+    places: npt.NDArray[np.int32],
+    phrases: Bytes,
     out: Bytes,
     ends: npt.NDArray[np.int32],
     counts: npt.NDArray[np.int64],
 ) -> int:
+    """The bytes of the edited texts; `places` and `phrases` are room for what `find_phrases` writes."""
     size = 0
     for text in range(len(offsets) - 1):
         i, hi, base = np.int64(offsets[text]), np.int64(offsets[text + 1]), size
         row = counts[text]
+        row[2] = characters[text, CHARS]
+        plain = characters[text, BREAKS] == 0
         blank = True  # whether the line written last was blank, or none was
-        for k in range(i, hi):
-            row[2] += (data[k] & 0xC0) != 0x80
+        phrase, last_phrase = 0, find_phrases(data, i, hi, places, phrases)
         while i < hi:
-            end, behind = line_end(data, i, hi, classes)
+            end, behind = next_line(data, i, hi, plain, classes)
             lo, tail = strip(data, i, end, classes)
             i = behind
+            found = 0
+            while phrase < last_phrase and places[phrase] < end:
+                found |= phrases[phrase]
+                phrase += 1
             if lo == tail and limits[0] & KEEP_BLANK:
                 # a blank line parts paragraphs: one of several stays
                 if not blank:
@@ -118,25 +136,24 @@ def _edit(
             words = _count_words(data, lo, tail, classes, limits[2])
             row[4] += abs(words)
             begin = size
-            size = _line(data, lo, tail, words, classes, limits, max_upper, marks, out, size, row)
+            size = _line(data, lo, tail, words, found, classes, limits, max_upper, marks, out, size, row)
             if size < 0:
                 row[1] += lo < tail
                 row[5] += abs(words)
                 size = begin
             else:
-                row[5] += abs(words) - abs(_count_words(out, begin, size, classes, 0))
+                if size - begin < tail - lo:
+                    row[5] += abs(words) - abs(_count_words(out, begin, size, classes, 0))
                 out[size] = 10
                 size += 1
                 blank = False
         # as str.strip of the joined lines
         lo, tail = strip(out, base, size, classes)
-        for k in range(lo, tail):
-            out[base + k - lo] = out[k]
+        if lo > base:
+            for k in range(lo, tail):
+                out[base + k - lo] = out[k]
         size = base + tail - lo
-        kept = 0
-        for k in range(base, size):
-            kept += (out[k] & 0xC0) != 0x80
-        row[3] = row[2] - kept
+        row[3] = row[2] - characters_in(out, base, size)
         ends[text + 1] = size
     return size
 
@@ -144,6 +161,10 @@ def _edit(
 @loop
 def _count_words(data: Bytes, lo: int, hi: int, classes: Classes, longest: int) -> int:
     """Words between white space; the number is negative if one has more than `longest` characters (0: no limit)."""
+    if longest == 0 or hi - lo <= longest:
+        few = ascii_parted(data, lo, hi)
+        if few >= 0:
+            return few
     words, length, too_long = 0, 0, False
     while lo < hi:
         code, lo = decode(data, lo, hi)
@@ -162,6 +183,7 @@ def _line(
     lo: int,
     hi: int,
     words: int,
+    found: int,
     classes: Classes,
     limits: npt.NDArray[np.int64],
     max_upper: float,
@@ -170,7 +192,8 @@ def _line(
     size: int,
     row: npt.NDArray[np.int64],
 ) -> int:
-    """Write what stays of the stripped line `data[lo:hi]` at `size`; the new size, or -1 if the line is removed."""
+    """Write what stays of the stripped line `data[lo:hi]`, with the phrases `found`, at `size`; the new size, or -1 if the
+    line is removed."""
     on = limits[0]
     if words < 0:
         return -1
@@ -180,7 +203,9 @@ def _line(
         return -1
     if words < limits[1]:
         return -1
-    found = phrases_in(out, begin, size)
+    if size - begin < hi - lo:
+        # what was cut may have been inside of a phrase, or have parted one
+        found = phrases_in(out, begin, size)
     row[6] += (found & LOREM_IPSUM) != 0
     if found & JAVASCRIPT and on & JAVASCRIPT_LINES:
         return -1
@@ -204,24 +229,29 @@ def _line(
 def _copy(data: Bytes, lo: int, hi: int, classes: Classes, citations: bool, out: Bytes, size: int) -> int:
     """Copy a line, without citation marks ([12], [], [edit], [citation needed]) if `citations`."""
     while lo < hi:
-        if citations and data[lo] == ord("["):
-            i = lo + 1
-            while i < hi:
-                code, after = decode(data, i, hi)
-                if not classes[code] & DECIMAL:
-                    break
-                i = after
-            if i < hi and data[i] == ord("]"):
-                lo = i + 1
-                continue
-            length = 6 if starts(data, lo, hi, _CITATIONS, 0, 6, False) else 0
-            length = 17 if starts(data, lo, hi, _CITATIONS, 6, 17, False) else length
-            if length:
-                lo += length
-                continue
-        out[size] = data[lo]
-        size += 1
-        lo += 1
+        mark = find_byte(data, lo, hi, BRACKETS) if citations else hi
+        for k in range(np.uint64(mark - lo)):
+            out[np.uint64(size) + k] = data[np.uint64(lo) + k]
+        size += mark - lo
+        lo = mark
+        if lo == hi:
+            break
+        i = lo + 1
+        while i < hi:
+            code, after = decode(data, i, hi)
+            if not classes[code] & DECIMAL:
+                break
+            i = after
+        if i < hi and data[i] == ord("]"):
+            lo = i + 1
+            continue
+        length = 6 if starts(data, lo, hi, _CITATIONS, 0, 6, False) else 0
+        length = 17 if starts(data, lo, hi, _CITATIONS, 6, 17, False) else length
+        if length == 0:
+            out[size] = data[lo]
+            size += 1
+            length = 1
+        lo += length
     return size
 
 
@@ -251,6 +281,12 @@ def _ends_well(line: Bytes, lo: int, hi: int, marks: Bytes) -> bool:
 def _upper_share(line: Bytes, lo: int, hi: int, classes: Classes) -> float:
     upper, total = 0, 0
     while lo < hi:
+        capitals = eight_capitals(line, lo, hi)
+        if capitals >= 0:
+            upper += capitals
+            total += 8
+            lo += 8
+            continue
         code, lo = decode(line, lo, hi)
         upper += (classes[code] & UPPER) != 0
         total += 1
@@ -296,7 +332,7 @@ def _cut_snippets(line: Bytes, lo: int, hi: int, classes: Classes) -> int:
     """Cut `sign-in` at the start, `read more...` at the end and `items in cart` anywhere; where the line ends now."""
     size, i = lo, lo
     while i < hi:
-        if starts(line, i, hi, _SNIPPETS, 0, 13, True):
+        if (line[i] | 32) == ord("i") and starts(line, i, hi, _SNIPPETS, 0, 13, True):
             i += 13
         elif i + 12 == hi and starts(line, i, hi, _SNIPPETS, 13, 12, True):
             i += 12

@@ -100,10 +100,11 @@ def quality_signals(
     _lines(data, offsets, *words, table.classes, characters, places, phrases, signals)
     keys = np.empty(power_of_two(2 * most_words + 2), np.uint64)
     ids, count = np.empty(len(keys), np.uint32), np.empty(most_words + 1, np.uint32)
+    leaders = np.empty_like(count)
     stops, salts = _stop_table(stop_words, texts, languages)
     _words(
         data, *words, *alike_of(data, words), table.classes, table.lower, stops, salts, folded,
-        logarithms(), characters, keys, ids, count, signals,
+        logarithms(), characters, keys, ids, count, leaders, signals,
     )  # fmt: skip
     return signals
 
@@ -278,6 +279,7 @@ def _words(
     keys: Hashes,
     ids: Places,
     count: Places,
+    leaders: Places,
     signals: Signals,
 ) -> None:
     """Each different word is looked at once, for all its occurrences; `leader` and `times` are those of `Alike`."""
@@ -285,14 +287,15 @@ def _words(
         begin, tokens = np.uint64(first[text]), np.uint64(first[text + 1] - first[text])
         if tokens == _0:
             continue
-        different = 0
+        # without a branch on what no processor could guess
+        different = _0
         for k in range(tokens):
-            different += leader[begin + k] == k
-        shift = clear(keys, different)
+            leaders[different] = k
+            different += np.uint64(leader[begin + k] == k)
+        shift = clear(keys, np.int64(different))
         words, letters, alpha, caps, distinct, total, groups = 0, 0, 0, 0, 0, 0, 0
-        for k in range(tokens):
-            if leader[begin + k] != k:
-                continue
+        for d in range(different):
+            k = np.uint64(leaders[d])
             often = np.int64(times[begin + k])
             lo, hi = np.int64(start[begin + k]), np.int64(stop[begin + k])
             any_of, all_of, length = _word_classes(data, lo, hi, classes)

@@ -49,7 +49,7 @@ _BLANK, _CAPITAL, _SMALL, _OTHER, _STOP, _MARK, _WIDE = 1, 2, 4, 8, 16, 32, 64
 _WIDE_UPPER, _WIDE_LOWER, _WIDE_TITLE = 128, 256, 512
 _WORD = _CAPITAL | _SMALL | _OTHER
 # bytes counted before a counter of a byte may be full
-_BLOCK = 255
+_BLOCK = 192
 # Each is a uint64: with an int64, numba would compute in float64.
 _0, _1, _10 = np.uint64(0), np.uint64(1), np.uint64(10)
 
@@ -241,11 +241,11 @@ def _count_bytes(data: Bytes, lo: np.uint64, hi: np.uint64, counted: npt.NDArray
     chars, braces, sharps, stops, wide = none, none, none, none, none
     for i in range(lo, hi):
         byte = data[i]
-        chars += np.uint8((byte & 0xC0) != 0x80)
-        braces += np.uint8((byte == 0x7B) | (byte == 0x7D))
-        sharps += np.uint8(byte == 0x23)
-        stops += np.uint8(byte == 0x2E)
-        wide += np.uint8(byte == 0xE2)
+        chars = np.uint8(chars + ((byte & 0xC0) != 0x80))
+        braces = np.uint8(braces + ((byte == 0x7B) | (byte == 0x7D)))
+        sharps = np.uint8(sharps + (byte == 0x23))
+        stops = np.uint8(stops + (byte == 0x2E))
+        wide = np.uint8(wide + (byte == 0xE2))
     counts = (chars, braces, sharps, stops, wide)
     for place in range(len(counts)):
         counted[place] += np.int64(counts[place])
