@@ -80,7 +80,9 @@ def make_method(settings: Mapping[str, Any], tokens: Mapping[str, int], held_out
     missing = sorted(set(method.evaluated) - held_out)
     if missing and any(method.reads_losses(step) for step in (0, method.next_step(0) or 0)):
         what = f"`{kind}` reads the held-out loss of {', '.join(missing)}, and evaluate.data has no such source"
-        raise ConfigError([Problem("mixture", what, "add documents of it to the set of evaluate.data")])
+        raise ConfigError(
+            [Problem("mixture", what, "add documents of it to the set of evaluate.data, or hold out a larger share")]
+        )
     return method
 
 

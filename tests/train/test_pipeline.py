@@ -134,3 +134,39 @@ def test_mistakes_of_a_training_in_a_pipeline_have_a_place(tmp_path: Path) -> No
     assert told(("vocabulary: 300", "vocabulary: 30"))[0].startswith(
         "p.yaml:7:62 output.tokens.tokenizer.train.vocabulary: input"
     )
+
+
+CLUSTERS = """\
+name: small
+inputs: [{name: web, path: "in/*", id: id}]
+steps: [embed, {clusters: {number: 2}}]
+output: {path: out, tokens: {tokenizer: tok, by: clusters.skill, held_out: 30%}}
+train:
+  model: {preset: 1m, config: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, num_key_value_heads: 2, intermediate_size: 16}}
+  context: 16
+  rows: 2
+  steps: 2
+  mixture: {kind: skill_it, graph: {steps: 1}, eta: 0.5, update_every: 1}
+  evaluate: {every: 2, documents: 1}
+  device: cpu
+"""
+
+
+def test_clusters_are_the_skills_of_a_mixture(tmp_path: Path) -> None:
+    """No column names a skill: the subjects are found by vectors, and Skill-It learns their graph."""
+    pytest.importorskip("faiss")
+    pytest.importorskip("torch")
+    subjects = {"sea": "ship wave wind deck sail", "farm": "plough wheat barn hay field"}
+    saved_tokenizer(tmp_path / "tok")
+    (tmp_path / "in").mkdir()
+    rows = [{"id": f"{name}-{i}", "text": f"{words} {i}"} for name, words in subjects.items() for i in range(12)]
+    write_jsonl(tmp_path / "in" / "a.jsonl", rows)
+    (tmp_path / "p.yaml").write_text(CLUSTERS)
+    run_file(str(tmp_path / "p.yaml"), Overrides(workers=1), sample=None, force=False, as_json=True)
+    tokens = TokenSet.open(tmp_path / "out" / "tokens")
+    ids = [{document.id.partition("-")[0] for document in tokens.documents(name)} for name in ("c0", "c1")]
+    assert sorted(tokens.sources) == ["c0", "c1"] and sorted(ids, key=sorted) == [{"farm"}, {"sea"}]
+    (graph,) = (tmp_path / "out" / "train" / "graph").glob("*.json")
+    assert read_json(graph)["trained"] == read_json(graph)["evaluated"] == ["c0", "c1"]
+    state = read_json(tmp_path / "out" / "train" / "checkpoints" / "000002" / "state.json")
+    assert set(state["held_out"]) == {"c0", "c1", "all"}
