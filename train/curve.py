@@ -140,8 +140,9 @@ def enough(points: Sequence[Point]) -> Point:
 
 def report(points: Sequence[Point], law: PowerLaw | None) -> list[str]:
     """The table for people."""
+    count = len(points[0].losses)
     lines = [
-        f"{'data':>8} {'tokens':>14} {'steps':>8} {'held-out loss':>14}   spread over {len(points[0].losses)} seeds"
+        f"{'data':>8} {'tokens':>14} {'steps':>8} {'held-out loss':>14}   spread{f' over {count} seeds' if count > 1 else ''}"
     ]
     for p in points:
         spread = f"{p.deviation:.4f}" if len(p.losses) > 1 else "unknown"

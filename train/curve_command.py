@@ -24,7 +24,7 @@ def curve_of_file(
     def run(one: TrainSettings) -> float:
         from curate.train.checkpoint import state_of
 
-        found = state_of(train_run(one, where))["held_out"]
+        found = state_of(train_run(one, where, closing=False))["held_out"]
         return float(found.get("all", next(iter(found.values())))["loss"])
 
     folder = Path(output) if output else Path(chosen.output + "-curve")

@@ -328,12 +328,15 @@ def _same_run(
 ) -> None:
     """Raises ConfigError where a checkpoint is of other settings or other data: going on would be neither run."""
     problems = []
-    bound, kept = settings.bound(), state["settings"]
-    for key in sorted(bound):
+    for key, now, then in _changed(settings.bound(), state["settings"]):
         # paths may differ: the data is compared by content
-        if key not in ("data", "name") and bound[key] != kept.get(key):
-            what = f"is {bound[key]!r}, the checkpoint {last} has {kept.get(key)!r}"
-            problems.append(Problem(key, what, "put it back, or choose another output, or begin anew with --force"))
+        if key not in ("data", "name"):
+            hint = "put it back, or choose another output, or begin anew with --force"
+            if key == "steps":
+                hint += (
+                    f"; `model: {{from: {settings.output}/model}}` and another output: more steps from these weights"
+                )
+            problems.append(Problem(key, f"is {now!r}, the checkpoint {last} has {then!r}", hint))
     if [s.hash for s in sets] != [entry["hash"] for entry in state["data"]]:
         what = f"is not what {last} was trained on"
         problems.append(Problem("data", what, "choose another output, or begin anew with --force"))
@@ -345,6 +348,16 @@ def _same_run(
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def _changed(now: dict[str, Any], then: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(key, value, the value before) of what differs, as deep down as both are settings of one kind."""
+    for key in sorted(now):
+        one, other = now[key], then.get(key)
+        if isinstance(one, dict) and isinstance(other, dict) and set(one) == set(other):
+            yield from _changed(one, other, f"{prefix}{key}.")
+        elif one != other:
+            yield prefix + key, one, other
 
 
 def _versions() -> dict[str, str]:

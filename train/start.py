@@ -67,8 +67,11 @@ def place_of(pipeline: Pipeline) -> Where:
     return lambda key: pipeline.source.where(("train", *key))
 
 
-def train_run(settings: TrainSettings, where: Where, *, force: bool = False) -> Path:
-    """Train, or go on; the folder of the last checkpoint. Raises ConfigError with all that is wrong, before any work."""
+def train_run(settings: TrainSettings, where: Where, *, force: bool = False, closing: bool = True) -> Path:
+    """Train, or go on; the folder of the last checkpoint. `closing` says at the end where what was made stands.
+
+    Raises ConfigError with all that is wrong, before any work.
+    """
     try:
         from transformers.utils import logging
 
@@ -89,6 +92,7 @@ def train_run(settings: TrainSettings, where: Where, *, force: bool = False) -> 
         last = train(settings, parallel)
         if parallel.first:
             tell_evaluation(settings, folder)
+        if parallel.first and closing:
             print(
                 f"\ntrained {settings.steps:,} steps\n\n  model    {folder}/model    loads with transformers\n"
                 f"  metrics  {folder}/metrics.jsonl\n  state    {last}\n\n"

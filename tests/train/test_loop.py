@@ -201,6 +201,11 @@ def test_other_settings_do_not_go_on(data: Path, tmp_path: Path) -> None:
     run(settings(data, tmp_path, steps=2))
     with pytest.raises(ConfigError, match="seed: is 4, the checkpoint .* has 3"):
         run(settings(data, tmp_path, steps=2, seed=4))
+    with pytest.raises(ConfigError) as caught:
+        run(settings(data, tmp_path, steps=3, optimizer={"lr": 0.5}))
+    lr, steps = caught.value.problems
+    assert (lr.where, steps.where) == ("optimizer.lr", "steps") and lr.what.startswith("is 0.5, the checkpoint ")
+    assert f"model: {{from: {tmp_path}/model}}" in steps.hint
     # how it is computed may change
     run(settings(data, tmp_path, steps=2, micro_rows=2))
 
