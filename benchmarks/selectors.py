@@ -3,9 +3,10 @@
 The pool is Debian documentation in pieces of 1,000 characters, 100,000 of them and the first 10,000 (384 dimensions, static
 vectors), the target 10,000 pieces of novels. Each selector runs in a process of its own: processor seconds of `collect`,
 `fit`, `score` and the order (vectors are there already, kernels are loaded), the greatest resident memory of the process, of
-which texts, vectors and libraries are the most, and how the time grows with the documents (10: linear). LESS, which takes
-gradients, is measured where it is named, with `--sizes` that fit the model: the target 20 pieces of novels, two epochs of a
-warm-up of 5 %, adapters in the last 5 layers. The last line is a full solution of GOT-D's transport at 20,000 x
+which texts, vectors and libraries are the most, and how the time grows with the documents (10: linear). `less`, `ifd` and
+`judge`, which run a model, are measured where they are named, with `--sizes` that fit the model: 1 million weights at random,
+or SmolLM2-135M. LESS has as its target 20 pieces of novels, two epochs of a warm-up of 5 %, adapters in the last 5 layers.
+`perplexity_correlations` has losses of 90 models on 9,841 hosts, as the paper. The last line is a full solution of GOT-D's transport at 20,000 x
 5,000 over ours (sample and sweeps), after the rank correlation of both.
 """
 
@@ -29,12 +30,16 @@ import pyarrow.parquet as pq
 from benchmarks.common import ROOT, parser, pin_to_one_core, shared_file, stop
 from curate.conversation import MESSAGES, Message
 from curate.dedup.memory import dedup_texts
+from curate.documents import document_batch, set_column
 from curate.select.by_signal import Choose, LongestK, RandomK
+from curate.select.correlations import PerplexityCorrelations
 from curate.select.deita import Deita
 from curate.select.diverse import Dpp, FacilityLocation, KCenter
 from curate.select.dsir import Dsir
 from curate.select.got_d import GotD
+from curate.select.ifd import Ifd
 from curate.select.instruct_mining import InstructMining
+from curate.select.judge import Judge
 from curate.select.knn_target import KnnTarget
 from curate.select.less import Less
 from curate.select.look import Look
@@ -42,6 +47,7 @@ from curate.select.pool import scored
 from curate.select.selector import Selector
 from curate.select.semdedup import D4, SemDedup
 from curate.select.vectors import static_vectors
+from curate.steps.step import Step
 
 PIECE, DIMENSIONS, TARGET = 1000, 384, 10_000
 VECTORS, QUALITY, LABEL = "embed.vector", "x.quality", "x.label"
@@ -64,9 +70,15 @@ SELECTORS: dict[str, Callable[[Any, Any], Selector]] = {
 }
 # Models of LESS: 1 million weights at random (preset `1m`, of bytes), and one that knows English.
 INFLUENCE = {"less, 1m": "1m", "less, smollm2": None}
-NAMES = (*SELECTORS, "semdedup", *INFLUENCE)
+# Steps that ask a model for the mark or the losses of each pair.
+ASKING: dict[str, tuple[type[Step], str]] = {
+    f"{kind}, {model}": (step, model) for kind, step in (("ifd", Ifd), ("judge", Judge)) for model in ("1m", "smollm2")
+}
+MODELS, HOSTS = 90, 9841
 # Those that read conversations: each piece is the answer to its first line.
-TALKING = ("instruct_mining", *INFLUENCE)
+TALKING = ("instruct_mining", *INFLUENCE, *ASKING)
+
+NAMES = (*SELECTORS, "semdedup", "perplexity_correlations", *INFLUENCE, *ASKING)
 
 
 def texts_and_vectors(folder: Path, count: int) -> None:
@@ -91,7 +103,7 @@ def measure(name: str, folder: Path, count: int) -> dict[str, float]:
     rng = np.random.default_rng(1)
     signals = {VECTORS: points, QUALITY: rng.random(count), LABEL: rng.integers(0, 20, count).astype(float)}
     talks = _conversations(texts) if name in TALKING else None
-    few = 20 if name in INFLUENCE else 500
+    few = 8 if name in ASKING else 20 if name in INFLUENCE else 500
     # kernels and libraries are loaded
     _run(name, texts[:few], None if talks is None else talks[:few], target, folder, signals)
     start, wall = time.process_time(), time.perf_counter()
@@ -117,6 +129,24 @@ def _run(
     if name == "semdedup":
         dedup_texts(SemDedup(), [texts], signals={VECTORS: [held[VECTORS]]})
         return
+    if name == "perplexity_correlations":
+        losses, errors = _losses(folder)
+        hosts = pa.array(
+            [f"https://h{number}.org/" for number in np.random.default_rng(3).integers(0, HOSTS, len(texts))]
+        )
+        correlations = PerplexityCorrelations(losses=[str(losses)], errors=[str(errors)])
+        scored(correlations, texts, columns={"url": hosts})
+        return
+    if name in ASKING:
+        step, weights = ASKING[name]
+        made = step.model_validate(
+            {"model": str(_model_of_bytes(folder)) if weights == "1m" else weights, "device": "cpu"}
+        )
+        batch = document_batch([{"row": i, "id": str(i)} for i in range(len(texts))])
+        batch = set_column(set_column(batch, "text", texts), "messages", talks)
+        for start in range(0, len(texts), 256):
+            made.process(batch.slice(start, 256))
+        return
     if name in INFLUENCE:
         model = None if INFLUENCE[name] is None else str(_model_of_bytes(folder))
         settings: dict[str, Any] = {"model": model, "epochs": 2, "window": 256, "last_layers": 5, "device": "cpu"}
@@ -124,6 +154,18 @@ def _run(
     else:
         selector = SELECTORS[name](target, np.load(folder / "target.npy"))
     scored(selector, texts, held, messages=talks)
+
+
+def _losses(folder: Path) -> tuple[Path, Path]:
+    """Tables of losses and errors, made up."""
+    losses, errors = folder / "losses.parquet", folder / "errors.parquet"
+    if not losses.exists():
+        rng = np.random.default_rng(2)
+        models, hosts = [f"m{i}" for i in range(MODELS)], [f"h{i}.org" for i in range(HOSTS)]
+        columns = {"model": np.repeat(models, HOSTS), "domain": np.tile(hosts, MODELS)}
+        pq.write_table(pa.table({**columns, "bits_per_byte": rng.random(MODELS * HOSTS)}), losses)
+        pq.write_table(pa.table({"model": models, "error": rng.random(MODELS)}), errors)
+    return losses, errors
 
 
 def _conversations(texts: pa.Array) -> pa.Array:
@@ -184,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(scratch)
         texts_and_vectors(folder, max(*sizes, 20_000))
         print(f"{'':<32}{sizes[0]:>10,}{'MB':>8}{sizes[1]:>12,}{'MB':>8}{'growth':>8}")
-        for name in chosen.names or [name for name in NAMES if name not in INFLUENCE]:
+        for name in chosen.names or [name for name in NAMES if name not in (*INFLUENCE, *ASKING)]:
             small, large = (_apart(name, folder, count) for count in sizes)
             figures = f"{small['seconds']:>8.1f} s{small['mb']:>8.0f}{large['seconds']:>10.1f} s{large['mb']:>8.0f}"
             print(f"{name:<32}{figures}{large['seconds'] / small['seconds']:>8.1f}", flush=True)

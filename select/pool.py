@@ -16,17 +16,24 @@ from curate.select.selector import Selector
 
 
 def scored(
-    selector: Selector, texts: pa.Array, signals: Mapping[str, Any] | None = None, *, messages: pa.Array | None = None
+    selector: Selector,
+    texts: pa.Array,
+    signals: Mapping[str, Any] | None = None,
+    *,
+    messages: pa.Array | None = None,
+    columns: Mapping[str, pa.Array] | None = None,
 ) -> pa.Table:
     """Run a selector over (n,) texts, and the conversations that they render if it reads those.
 
-    `signals` has, by name (`step.field`), what the selector reads: (n,) float64, or (n, d) float32 for embeddings.
+    `columns` has others of the documents, as `url` or `source`. `signals` has, by name (`step.field`), what the selector reads: (n,) float64, or (n, d) float32 for embeddings.
     Returns `score`, `rank`, `tokens`, `share`, what else the selector finds and, with a budget, `chosen` (bool), one row a
     text, in order.
     """
     count = len(texts)
     batch = document_batch([{"row": i, "id": str(i)} for i in range(count)])
     batch = set_column(batch, "text", texts.cast(DOCUMENT.field("text").type))
+    for name, values in (columns or {}).items():
+        batch = set_column(batch, name, values.cast(DOCUMENT.field(name).type))
     if messages is not None:
         batch = set_column(batch, "messages", messages.cast(MESSAGES))
     table = pa.table({"row": batch["row"], **dict(selector.collect(batch))})
