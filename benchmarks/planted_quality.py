@@ -1,4 +1,6 @@
-"""Who finds planted bad instruction pairs? `python -m benchmarks.planted_quality [--quick] [--less N [--layers L]] [--only-less]`
+"""Who finds planted bad instruction pairs?
+
+`python -m benchmarks.planted_quality [--quick] [--less N [--layers L]] [--only-less] [--judge]`
 
 Pairs of dolly_hhrlhf and gpteacher_roleplay, of which 30 % are corrupted: a third of these by the answer of another pair, a
 third by cutting the answer off within its first third, a third by random letters in the place of a fifth of its own. For each
@@ -7,7 +9,8 @@ a corrupted one (0.5: chance; below: the corrupted are preferred), by kind of co
 are aimed at other sound pairs; a rank stands for a score where a method has an order alone. LESS takes two gradients an
 example: it is asked about `--less` of the pairs (none by default), with its seconds for each, with adapters in the last
 `--layers` of the model (all by default). The corrupted pairs are few: a standard error is some 0.08 by kind and 0.05 over
-all, as the seeds of random_k show. Models: SmolLM2-135M, static vectors. The last line is the best AUC over all, divided by
+all, as the seeds of random_k show. Models: SmolLM2-135M, static vectors. `--judge` asks SmolLM2, which is no judge, for the marks of
+`judge` and of `deita`. No reward model, no UniEval and no scorer of DEITA is here: put theirs in its place. The last line is the best AUC over all, divided by
 chance.
 """
 
@@ -28,11 +31,13 @@ from benchmarks.common import parser, pin_to_one_core, shared_file
 from curate.conversation import MESSAGES, Message, render
 from curate.documents import document_batch
 from curate.select.by_signal import LongestK, RandomK
+from curate.select.deita import Deita
 from curate.select.diverse import Dpp, FacilityLocation, KCenter
 from curate.select.dsir import Dsir
 from curate.select.got_d import GotD
 from curate.select.ifd import Ifd
 from curate.select.instruct_mining import InstructMining
+from curate.select.judge import Judge
 from curate.select.knn_target import KnnTarget
 from curate.select.less import Less
 from curate.select.pool import scored
@@ -42,6 +47,12 @@ from curate.select.vectors import static_vectors
 
 SETS = ("dolly_hhrlhf_a", "gpteacher_roleplay")
 KINDS = ("shuffled", "cut", "noise")
+# What scorers as DEITA's are asked.
+COMPLEXITY = "Rate how hard this instruction is, from 1 (trivial) to 6 (very hard).\n\nInstruction:\n{question}\n\nRating (1 to 6): "
+QUALITY = (
+    "Rate how well the answer serves the instruction, from 1 (not at all) to 6 (perfectly).\n\nInstruction:\n{question}\n\n"
+    "Answer:\n{answer}\n\nRating (1 to 6): "
+)
 SHARE = 0.3
 # Longer pairs are left out: the model reads all of the others in its window.
 MOST_BYTES = 800
@@ -166,6 +177,29 @@ def orders(pairs: Sequence[tuple[str, str]]) -> dict[str, Values]:
     }  # fmt: skip
 
 
+def marks(pairs: Sequence[tuple[str, str]]) -> dict[str, Values]:
+    """Marks of SmolLM2, as of a judge, and what `deita` makes of them."""
+    batch = document_batch(documents(pairs))
+    asked: dict[str, dict[str, Any]] = {
+        "judge, AlpaGasus' question": {},
+        "deita's complexity": {"prompt": COMPLEXITY, "scale": (1, 6)},
+        "deita's quality": {"prompt": QUALITY, "scale": (1, 6)},
+    }
+    found = {
+        name: np.asarray(Judge(model="smollm2", **more).process(batch)["judge"].field("score"), np.float64)
+        for name, more in asked.items()
+    }
+    given = {"embed.vector": static_vectors(batch["text"], 512), "x.complexity": found["deita's complexity"]}
+    chosen = Deita(complexity="x.complexity", quality="x.quality")
+    made = scored(chosen, batch["text"], {**given, "x.quality": found["deita's quality"]})
+    last = len(pairs) + 1
+    return {
+        **found,
+        "deita, complexity x quality": made["score"].to_numpy(),
+        "deita, order, none alike": -made["rank"].fill_null(last).to_numpy().astype(np.float64),
+    }
+
+
 def auc(scores: Values, sound: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_]) -> float:
     """The probability that a sound pair has the greater score, ties by half, `among` some of them."""
     mine, others = scores[sound & among][:, None], scores[~sound & among][None]
@@ -178,6 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--less", type=int, default=0, metavar="N", help="also LESS, on the first N pairs")
     options.add_argument("--layers", type=int, metavar="L", help="adapters of LESS in the last L layers alone")
     options.add_argument("--only-less", action="store_true", help="nothing but LESS")
+    options.add_argument("--judge", action="store_true", help="marks of SmolLM2 for judge and deita, and nothing else")
     chosen = options.parse_args(arguments)
     pin_to_one_core()
     count = 40 if chosen.quick else 160
@@ -185,7 +220,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     target = sound_pairs(80, skip=count)
     print(f"{len(pairs)} pairs, {(kinds != '').sum()} corrupted; {len(target)} others as target")
     found: dict[str, Values] = {}
-    if not chosen.only_less:
+    if chosen.judge:
+        start = time.process_time()
+        found = marks(pairs)
+        print(f"three marks a pair: {(time.process_time() - start) / len(pairs):.2f} s a pair")
+    elif not chosen.only_less:
         found = orders(pairs) | aimed(pa.array([row["text"] for row in documents(pairs)]), target)
     if chosen.less:
         order = np.random.default_rng(1).permutation(len(pairs))

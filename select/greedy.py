@@ -118,7 +118,7 @@ def determinantal(row: Callable[[int], Values], diagonal: Values, picks: int) ->
 def thinned(points: Matrix, order: Rows, most: float, block: int = 512) -> Rows:
     """Those of `order` (k,) rows, in order, whose cosine with every one accepted before is at most `most` (as DEITA).
 
-    (n, d) points of length 1. Exact. Pairs are ruled out by the bound of `shortened` rows, a third as long, and the few
+    (n, d) points of length 1. Exact. Pairs are ruled out by the bound of `shortened` rows, a quarter as long, and the few
     that are left are compared whole.
     """
     short = shortened(points)
@@ -130,8 +130,10 @@ def thinned(points: Matrix, order: Rows, most: float, block: int = 512) -> Rows:
         free = np.ones(len(rows), bool)
         for first in range(0, count, BLOCK // block):
             last = min(count, first + BLOCK // block)
-            near = short[rows] @ held[first:last].T > most - ROUNDING
-            mine, theirs = np.nonzero(near & free[:, None])
+            bounds = short[rows] @ held[first:last].T
+            open_rows = np.flatnonzero((bounds.max(axis=1) > most - ROUNDING) & free)
+            mine, theirs = np.nonzero(bounds[open_rows] > most - ROUNDING)
+            mine = open_rows[mine]
             if len(mine) > RULED_IN * len(rows):
                 free &= (part @ points[kept[first:last]].T).max(axis=1) <= most
             else:
@@ -149,12 +151,12 @@ def thinned(points: Matrix, order: Rows, most: float, block: int = 512) -> Rows:
 
 
 def shortened(points: Matrix) -> Matrix:
-    """(n, d) -> (n, d // 3 + 1) rows whose products are at least those of the points (Cauchy-Schwarz).
+    """(n, d) -> (n, d // 4 + 1) rows whose products are at least those of the points (Cauchy-Schwarz).
 
     The coordinates along the directions in which a sample is longest, and the length of what is left.
     """
     sample = points[:: max(1, len(points) // 4096)].astype(np.float64)
-    directions = np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, : points.shape[1] // 3].astype(points.dtype)
+    directions = np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, : points.shape[1] // 4].astype(points.dtype)
     lead = points @ directions
     left = np.einsum("ij,ij->i", points, points) - np.einsum("ij,ij->i", lead, lead)
     return np.concatenate([lead, np.sqrt(np.maximum(left, 0))[:, None]], axis=1)

@@ -18,6 +18,7 @@ from curate.errors import ConfigError, MissingAsset, Problem
 from curate.select.compare import one_thread
 from curate.select.gradients import Adapted, Example, Snapshot, Vector, adam_direction, project, unit_rows
 from curate.select.ifd import ALPACA, SLOT, Prompt
+from curate.select.less_progress import Progress
 from curate.select.order import Scores
 from curate.select.selector import Selector
 
@@ -48,7 +49,8 @@ class Less(Selector):
     One forward and backward pass an example and epoch: by far the heaviest selector, for pools of thousands on a CPU; with
     `last_layers` less than one. A document that is no conversation, or whose prompts leave nothing of the answers in the
     window, has no score. Adam's moments are those of the warm-up; the loss is the mean over the answers' tokens. The authors
-    project on dense random signs; a count sketch has the same error for 1/`dimensions` of the work.
+    project on dense random signs; a count sketch has the same error for 1/`dimensions` of the work. A run that is killed goes on
+    where it was: what was fitted, and every 32 scores, are kept in the store.
     """
 
     kind: ClassVar[str] = "less"
@@ -153,31 +155,44 @@ class Less(Selector):
             seed=self.seed,
             last_layers=self.last_layers,
         )
-        count = max(min(self.batch, len(read)), round(self.warm_up * len(read)))
-        drawn = np.sort(np.random.default_rng([self.seed, 1]).permutation(len(read))[:count])
-        snapshots = adapted.warm_up(
-            [read[i] for i in drawn], epochs=self.epochs, batch=self.batch, rate=self.rate, seed=self.seed
-        )
-        directions = []
-        for snapshot in snapshots:
-            adapted.load(snapshot)
-            directions.append(np.stack([self._direction(adapted, task) for task in tasks]))
+        progress = Progress(pool)
+        if kept := progress.fitted():
+            columns = (kept[name] for name in ("weights", "first", "second", "rates"))
+            snapshots = [Snapshot(*moments, float(rate)) for *moments, rate in zip(*columns, strict=True)]
+            directions = list(kept["tasks"])
+        else:
+            count = max(min(self.batch, len(read)), round(self.warm_up * len(read)))
+            drawn = np.sort(np.random.default_rng([self.seed, 1]).permutation(len(read))[:count])
+            snapshots = adapted.warm_up(
+                [read[i] for i in drawn], epochs=self.epochs, batch=self.batch, rate=self.rate, seed=self.seed
+            )
+            directions = []
+            for snapshot in snapshots:
+                adapted.load(snapshot)
+                directions.append(np.stack([self._direction(adapted, task) for task in tasks]))
+            made = {name: np.stack([vars(one)[name] for one in snapshots]) for name in ("weights", "first", "second")}
+            progress.keep({**made, "rates": np.array([one.rate for one in snapshots]), "tasks": np.stack(directions)})
         rates = np.array([snapshot.rate for snapshot in snapshots])
         return Influence(adapted, snapshots, directions, rates / rates.sum())
 
     def score(self, state: Influence, pool: Contributions) -> Iterator[Scores]:
-        """For each document the influence on the task that gains the most, or on all; NaN for none."""
+        """For each document the influence on the task that gains the most, or on all; NaN for none.
+
+        Kept every `BLOCK` documents: a run that was killed goes on behind them.
+        """
         sizes = [len(table) for table in pool.tables()]
         scores = np.full(sum(sizes), np.nan)
+        progress = Progress(pool)
+        known = progress.scored()
+        scores[: len(known)] = known
         held: list[tuple[int, Example]] = []
-        for row, example in enumerate(self._examples(pool)):
+        for row, example in enumerate(self._examples(pool, len(known)), len(known)):
             if example:
                 held.append((row, example))
             if held and (len(held) == BLOCK or row == len(scores) - 1):
                 scores[[row for row, _ in held]] = self._influences(state, [example for _, example in held])
                 held = []
-        if held:
-            scores[[row for row, _ in held]] = self._influences(state, [example for _, example in held])
+                progress.add(scores[: row + 1])
         yield from np.split(scores, np.cumsum(sizes)[:-1])
 
     def _influences(self, state: Influence, examples: Sequence[Example]) -> Scores:
@@ -200,10 +215,12 @@ class Less(Selector):
             )
         return (total / len(task)).astype(np.float32)
 
-    def _examples(self, pool: Contributions) -> Iterator[Example | None]:
+    def _examples(self, pool: Contributions, start: int = 0) -> Iterator[Example | None]:
+        """Of each document from the one at `start` on."""
         for table in pool.tables():
-            for talk in table["messages"].to_pylist():
+            for talk in table["messages"].slice(start).to_pylist():
                 yield self._example(talk) if talk else None
+            start = max(0, start - len(table))
 
     def _example(self, talk: Talk) -> Example | None:
         """What the loss is of; None where nothing of an answer fits."""

@@ -50,7 +50,8 @@ class Contributions:
         memory: bytes that `resolve` may use beyond the process's own.
         scratch: an empty folder for spill files.
         units: the name of each unit's content, in hexadecimal; empty where nothing is remembered.
-        remembered: a file in which the step, with these settings, may keep what serves later runs.
+        remembered: a file in which the step, with these settings, may keep what serves later runs; others of that name with
+            another suffix are its own, too.
     """
 
     tables: Callable[[], Iterator[pa.Table]]

@@ -18,6 +18,7 @@ pytest.importorskip("threadpoolctl")
 from tiny_llama import saved_llama
 
 from curate.conversation import MESSAGES, Message, render
+from curate.dedup.step import Contributions
 from curate.errors import ConfigError, CurateError
 from curate.select import less as less_module
 from curate.select.gradients import Adapted, Example, Snapshot, adam_direction, project, unit_rows
@@ -203,3 +204,51 @@ def test_bad_input_is_told(tiny: Path) -> None:
     assert one.shape == (1,) and np.isfinite(one).all()
     twice = scores(less(tiny).aimed_at(task), [some[0], some[1], some[0]])
     assert twice[0] == pytest.approx(twice[2], abs=1e-5) and twice[0] != pytest.approx(twice[1], abs=1e-4)
+
+
+def test_a_killed_run_goes_on_with_the_same_scores(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    talks = [*made("digits", 5, 1), None, *made("words", 5, 2)]
+    units = [talks[:4], talks[4:4], talks[4:]]
+    keys = [
+        pa.array([len(units[0]) * i + place for place in range(len(unit))], pa.uint64()) for i, unit in enumerate(units)
+    ]
+    tables = [
+        pa.table(
+            {"row": pa.array(range(len(unit)), pa.int32()), "key": key, "messages": pa.array(unit, MESSAGES)},
+        )
+        for unit, key in zip(units, keys, strict=True)
+    ]
+    selector = less(tiny, epochs=2).aimed_at([made("digits", 2, 3)])
+    monkeypatch.setattr(less_module, "BLOCK", 3)
+
+    def run(remembered: Path | None, own: list[pa.Table] = tables) -> list[float]:
+        pool = Contributions(
+            lambda: iter(own), lambda *_: pa.nulls(0), lambda _: iter(()), 1 << 30, tmp_path, ("a", "b"), remembered
+        )
+        return np.concatenate(list(selector.score(selector.fit(pool), pool))).tolist()
+
+    asked: list[int] = []
+    gradients = Adapted.gradients
+
+    def counted(self: Adapted, found: Any) -> Any:
+        asked.append(len(found))
+        if limit and len(asked) > limit:
+            raise KeyboardInterrupt
+        return gradients(self, found)
+
+    monkeypatch.setattr(Adapted, "gradients", counted)
+    limit = 0
+    whole = run(None)
+    every = len(asked)
+    asked.clear()
+    limit = 7  # of the target two, of the first blocks of documents five
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "remembered.arrow")
+    asked.clear()
+    limit = 0
+    assert np.array_equal(run(tmp_path / "remembered.arrow"), whole, equal_nan=True) and np.isnan(whole).sum() == 1
+    assert 0 < len(asked) <= every - 6, "the target and the first two blocks are not asked again"
+    asked.clear()
+    assert np.array_equal(run(tmp_path / "remembered.arrow"), whole, equal_nan=True) and not asked
+    # another pool under the same settings begins anew
+    assert len(run(tmp_path / "remembered.arrow", tables[:1])) == 4 and asked
