@@ -24,6 +24,8 @@ from curate.select.selector import Selector
 
 # Examples whose gradients are held and projected at once.
 BLOCK = 32
+# What of a snapshot is kept.
+FITTED = ("weights", "first", "second", "rate")
 Talk = Sequence[Mapping[str, str]]
 
 
@@ -157,8 +159,10 @@ class Less(Selector):
         )
         progress = Progress(pool)
         if kept := progress.fitted():
-            columns = (kept[name] for name in ("weights", "first", "second", "rates"))
-            snapshots = [Snapshot(*moments, float(rate)) for *moments, rate in zip(*columns, strict=True)]
+            snapshots = [
+                Snapshot(weights, first, second, float(rate))
+                for weights, first, second, rate in zip(*(kept[name] for name in FITTED), strict=True)
+            ]
             directions = list(kept["tasks"])
         else:
             count = max(min(self.batch, len(read)), round(self.warm_up * len(read)))
@@ -170,8 +174,8 @@ class Less(Selector):
             for snapshot in snapshots:
                 adapted.load(snapshot)
                 directions.append(np.stack([self._direction(adapted, task) for task in tasks]))
-            made = {name: np.stack([vars(one)[name] for one in snapshots]) for name in ("weights", "first", "second")}
-            progress.keep({**made, "rates": np.array([one.rate for one in snapshots]), "tasks": np.stack(directions)})
+            made = {name: np.stack([vars(one)[name] for one in snapshots]) for name in FITTED}
+            progress.keep({**made, "tasks": np.stack(directions)})
         rates = np.array([snapshot.rate for snapshot in snapshots])
         return Influence(adapted, snapshots, directions, rates / rates.sum())
 
