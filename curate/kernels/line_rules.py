@@ -14,7 +14,8 @@ import numpy.typing as npt
 from curate.kernels import entry, loop
 from curate.kernels.affixes import Classes
 from curate.kernels.ascii import BRACKETS, ascii_parted, eight_capitals, find_byte
-from curate.kernels.characters import BREAKS, CHARS, Counters, characters_of
+from curate.kernels.carried_words import KeptLines
+from curate.kernels.characters import BREAKS, CHARS, NEWLINES, Counters, characters_of
 from curate.kernels.groups import characters_in
 from curate.kernels.lines import next_line, sentences, strip
 from curate.kernels.phrases import CURLY_BRACKET, JAVASCRIPT, LOREM_IPSUM, POLICY, find_phrases, phrases_in
@@ -47,8 +48,10 @@ class LineRules(NamedTuple):
     marks: bytes  # ASCII characters that end a sentence
 
 
-def edit_lines(data: Bytes, offsets: Offsets, rules: LineRules) -> tuple[Bytes, Offsets, npt.NDArray[np.int64]]:
-    """n texts -> (bytes and offsets of the edited texts, counts n x `COLUMNS`).
+def edit_lines(
+    data: Bytes, offsets: Offsets, rules: LineRules
+) -> tuple[Bytes, Offsets, npt.NDArray[np.int64], KeptLines]:
+    """n texts -> (bytes and offsets of the edited texts, counts n x `COLUMNS`, the lines that stay).
 
     Lines are those of `str.splitlines`, stripped, and joined by newlines. Words are parted by white space.
     """
@@ -59,11 +62,15 @@ def edit_lines(data: Bytes, offsets: Offsets, rules: LineRules) -> tuple[Bytes, 
     marks[list(rules.marks)] = 1
     limits = np.array([rules.on, rules.min_words, rules.max_word_length], np.int64)
     longest = int(np.diff(offsets).max(initial=0))
+    characters = characters_of(data, offsets)
+    most = int(characters[:, [NEWLINES, BREAKS]].sum()) + len(characters)
+    begin, end, new_begin = np.empty((3, most), np.int32)
+    lines = KeptLines(begin, end, new_begin, np.zeros(len(offsets), np.int64), np.zeros(len(counts), np.bool_))
     size = _edit(
-        data, offsets, tables().classes, characters_of(data, offsets), limits, rules.max_upper_share, marks,
-        np.empty(longest, np.int32), np.empty(longest, np.uint8), out, ends, counts,
+        data, offsets, tables().classes, characters, limits, rules.max_upper_share, marks,
+        np.empty(longest, np.int32), np.empty(longest, np.uint8), *lines, out, ends, counts,
     )  # fmt: skip
-    return out[:size], ends, counts
+    return out[:size], ends, counts, lines
 
 
 def count_sentences(data: Bytes, offsets: Offsets, words: Words) -> npt.NDArray[np.int32]:
@@ -104,12 +111,17 @@ def _edit(
     marks: Bytes,
     places: npt.NDArray[np.int32],
     phrases: Bytes,
+    line_begin: npt.NDArray[np.int32],
+    line_end: npt.NDArray[np.int32],
+    new_begin: npt.NDArray[np.int32],
+    first_line: npt.NDArray[np.int64],
+    cut: npt.NDArray[np.bool_],
     out: Bytes,
     ends: npt.NDArray[np.int32],
     counts: npt.NDArray[np.int64],
 ) -> int:
     """The bytes of the edited texts; `places` and `phrases` are room for what `find_phrases` writes."""
-    size = 0
+    size, kept = 0, 0
     for text in range(len(offsets) - 1):
         i, hi, base = np.int64(offsets[text]), np.int64(offsets[text + 1]), size
         row = counts[text]
@@ -142,7 +154,10 @@ def _edit(
                 row[5] += abs(words)
                 size = begin
             else:
+                line_begin[kept], line_end[kept], new_begin[kept] = lo, tail, begin
+                kept += 1
                 if size - begin < tail - lo:
+                    cut[text] = True
                     row[5] += abs(words) - abs(_count_words(out, begin, size, classes, 0))
                 out[size] = 10
                 size += 1
@@ -152,9 +167,12 @@ def _edit(
         if lo > base:
             for k in range(lo, tail):
                 out[base + k - lo] = out[k]
+            for line in range(first_line[text], kept):
+                new_begin[line] -= lo - base
         size = base + tail - lo
         row[3] = row[2] - characters_in(out, base, size)
         ends[text + 1] = size
+        first_line[text + 1] = kept
     return size
 
 

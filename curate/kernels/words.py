@@ -44,18 +44,29 @@ def words_of(text: pa.Array) -> Words:
 
     The latest answer is remembered, for steps that follow each other ask the same.
     """
-    global _latest
     held = _latest
-    data, offsets = buffers(text)
     buffer = text.buffers()[2]
     if held is not None and buffer is not None and text.null_count == 0:
         same = held[0].address == buffer.address and held[0].size == buffer.size
         if same and held[1:3] == (text.offset, len(text)):
             return held[3]
-    words = segmented(data, *split(data, offsets))
+    words = unremembered_words(text)
+    remember_words(text, words)
+    return words
+
+
+def unremembered_words(text: pa.Array) -> Words:
+    """As `words_of`; what is remembered stays."""
+    data, offsets = buffers(text)
+    return segmented(data, *split(data, offsets))
+
+
+def remember_words(text: pa.Array, words: Words) -> None:
+    """Have `words_of` answer with `words` when it is asked about `text` next."""
+    global _latest
+    buffer = text.buffers()[2]
     # holding the buffer keeps its address from being used again
     _latest = None if buffer is None or text.null_count else (buffer, text.offset, len(text), words)
-    return words
 
 
 _latest_alike: tuple[Bytes, Words, Alike] | None = None

@@ -100,7 +100,8 @@ class Lines(Filter):
     def process(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Replace each text by its edited lines and add the signals; a null text stays null."""
         from curate.kernels import line_rules as kernel
-        from curate.kernels.words import words_of
+        from curate.kernels.carried_words import carried_words
+        from curate.kernels.words import remember_words, words_of
 
         settings = self.removes()
         switches = {
@@ -116,8 +117,10 @@ class Lines(Filter):
             marks=settings["terminal_marks"].encode(),
         )
         column = batch.column("text")
-        data, offsets, counts = kernel.edit_lines(*buffers(column), rules)
+        data, offsets, counts, kept = kernel.edit_lines(*buffers(column), rules)
         text = from_buffers(data, offsets)
+        words = carried_words(text, words_of(column), kept)
+        remember_words(text, words)
         counted = dict(zip(kernel.COLUMNS, counts.T, strict=True))
         edited = pc.if_else(column.is_null(), None, text) if column.null_count else text
         return self.with_signals(
@@ -126,7 +129,7 @@ class Lines(Filter):
             lines_removed_frac=counted["lines_removed"] / np.maximum(counted["lines"], 1),
             chars_removed=counted["chars_removed"],
             words_removed_frac=counted["words_removed"] / np.maximum(counted["words"], 1),
-            sentence_count=kernel.count_sentences(*buffers(text), words_of(text)),
+            sentence_count=kernel.count_sentences(*buffers(text), words),
             lorem_ipsum=counted["lorem_ipsum"],
             curly_bracket=counted["curly_bracket"],
         )

@@ -50,7 +50,7 @@ def test_the_edited_text_is_that_of_datatrove(shared_data: Path) -> None:
     oracle = json.loads((shared_data / "corpus/oracle/datatrove_c4.reasons.json").read_text())
     on = line_rules.TERMINAL_PUNCT | line_rules.CITATIONS | line_rules.JAVASCRIPT_LINES | line_rules.POLICY_LINES
     rules = line_rules.LineRules(on=on, min_words=3, max_word_length=1000, max_upper_share=1.0, marks=b".?!\"'")
-    data, offsets, _ = line_rules.edit_lines(*buffers(documents.text), rules)
+    data, offsets, *_ = line_rules.edit_lines(*buffers(documents.text), rules)
     texts = from_buffers(data, offsets)
     kept = [(key, oracle[key][1], str(text)) for key, text in zip(documents.ids, texts, strict=True)
             if isinstance(oracle.get(key), list)]  # fmt: skip

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.documents import document_batch
+from curate.kernels.words import unremembered_words, words_of
 from curate.steps import step_class
 from curate.steps.step import Bound
 
@@ -132,3 +133,20 @@ def test_presets_name_their_page_rules() -> None:
     assert lines(preset="refinedweb").bounds() == {"words_removed_frac": Bound(max=0.05)}
     assert lines(preset="c4").fingerprint() != lines().fingerprint()
     assert lines(lorem_ipsum=False).fingerprint() == lines().fingerprint()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from([*PIECES, "don't", "使用软件。日本語です", "\x1c"]), max_size=30).map("".join),
+        max_size=4,
+    ),
+    st.sampled_from(["c4", "c4_fineweb", "refinedweb"]),
+)
+def test_the_words_of_edited_texts_are_those_of_splitting_them_anew(texts: list[str], preset: str) -> None:
+    batch = document_batch(
+        [{"row": i, "id": "", "source": "", "path": "", "offset": 0, "text": text} for i, text in enumerate(texts)]
+    )
+    edited = step_class("lines")(preset=preset, min_words=1).process(batch).column("text")
+    for carried, anew in zip(words_of(edited), unremembered_words(edited), strict=True):
+        assert carried.tolist() == anew.tolist()
