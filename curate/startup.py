@@ -39,7 +39,10 @@ def hidden(*names: str) -> Iterator[None]:
 
 
 def arrow_without_pandas() -> None:
-    """Let pyarrow look for pandas now, and not find it; `to_pandas` looks again."""
+    """Let pyarrow look for pandas now, and not find it; `to_pandas` looks again.
+
+    Until then `pyarrow.array` takes a pandas object for any sequence (NaN stays NaN): steps make theirs of numpy and lists.
+    """
     import pyarrow as pa
 
     with hidden("pandas"):

@@ -27,6 +27,8 @@ _NODE_TWO, _NODE_THREE = 0x4040, 0x7FC0
 _DELTA_TWO, _DELTA_THREE = 0xFC00, 0xFFFF
 # What `load` understands of `DictionaryData`: offset of the trie and its end, in bytes; 1: of 16-bit units, 8: with values.
 _OFFSET, _END, _TYPE, _KIND = 0, 3, 4, 9
+_NOTHING: Trie = np.zeros(0, np.uint16)
+_NOTHING.flags.writeable = False
 
 
 @functools.cache
@@ -34,25 +36,32 @@ def load(name: str) -> Trie:
     """A dictionary of the ICU that `icu4py` brings, as 16-bit units, read-only; empty if this ICU keeps none that we can read."""
     import icu4py.breakers
 
-    nothing = np.zeros(0, np.uint16)
     folder = Path(icu4py.__file__).parent.parent / "icu4py.libs"
     found = [(path, match[1]) for path in folder.glob("libicuuc*") if (match := re.search(r"\.so\.(\d+)", path.name))]
-    if len(found) != 1 or not icu4py.breakers:
-        return nothing
-    library, version = ctypes.CDLL(str(found[0][0])), found[0][1]
-    open_data, memory_of = library[f"udata_open_{version}"], library[f"udata_getMemory_{version}"]
+    return read(*found[0], name) if len(found) == 1 else _NOTHING
+
+
+def read(library: Path, version: str, name: str) -> Trie:
+    """A dictionary of this library, ICU of this version, in its own memory; empty as `load`."""
+    try:
+        held = ctypes.CDLL(str(library))
+        open_data, memory_of = held[f"udata_open_{version}"], held[f"udata_getMemory_{version}"]
+    except (OSError, AttributeError):
+        # built for another machine, or with other names
+        return _NOTHING
     open_data.restype = memory_of.restype = ctypes.c_void_p
     memory_of.argtypes = [ctypes.c_void_p]
     error = ctypes.c_int(0)
-    held = open_data(f"icudt{version}l-brkitr".encode(), b"dict", name.encode(), ctypes.byref(error))
-    if error.value > 0 or not held:
-        return nothing
-    address = memory_of(held)
+    # never closed: what we hand out lies there
+    opened = open_data(f"icudt{version}l-brkitr".encode(), b"dict", name.encode(), ctypes.byref(error))
+    if error.value > 0 or not opened:
+        return _NOTHING
+    address = memory_of(opened)
     head = np.ctypeslib.as_array(ctypes.cast(address, ctypes.POINTER(ctypes.c_int32)), (8,))
-    if head[_TYPE] != _KIND:
-        return nothing
-    size = (int(head[_END]) - int(head[_OFFSET])) // 2
-    units = np.ctypeslib.as_array(ctypes.cast(address + int(head[_OFFSET]), ctypes.POINTER(ctypes.c_uint16)), (size,))
+    begin, end = int(head[_OFFSET]), int(head[_END])
+    if head[_TYPE] != _KIND or not head.nbytes <= begin < end:
+        return _NOTHING
+    units = np.ctypeslib.as_array(ctypes.cast(address + begin, ctypes.POINTER(ctypes.c_uint16)), ((end - begin) // 2,))
     units.flags.writeable = False
     return units
 

@@ -18,10 +18,11 @@ class Latest(Generic[Answer]):
         self._held: tuple[Bytes, Offsets, Answer] | None = None
 
     def __call__(self, data: Bytes, offsets: Offsets) -> Answer:
-        if self._held is None or not (_same(self._held[0], data) and _same(self._held[1], offsets)):
+        held = self._held
+        if held is None or not (_same(held[0], data) and _same(held[1], offsets)):
             # holding the arrays keeps their addresses from being used again
-            self._held = data, offsets, self._find(data, offsets)
-        return self._held[2]
+            held = self._held = data, offsets, self._find(data, offsets)
+        return held[2]
 
 
 def _same(a: Bytes | Offsets, b: Bytes | Offsets) -> bool:
