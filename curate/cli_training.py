@@ -190,7 +190,9 @@ def evaluate(
 
 @training.command()
 def trace(
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="The output folder of a training run.")],
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="The output folder of a training run, or a checkpoint of it.")
+    ],
     step: Annotated[int, typer.Option("--step", min=0, help="The step, from 0.")],
     around: Annotated[int, typer.Option("--around", min=0, help="Also so many steps before and after.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a document.")] = False,

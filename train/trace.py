@@ -27,6 +27,8 @@ def traced(output: Path, step: int, *, around: int = 0) -> Iterator[dict[str, An
     Each with `step`, `row`, `source`, `id`, `path`, `offset`, the tokens used (`start`, `length`), and from the ledger of
     the run that made the shards, where that is at hand, `url` and signals.
     """
+    if (output / checkpoint.STATE).is_file():  # one of its checkpoints
+        output = output.parent.parent
     found = checkpoint.checkpoints(output)
     if not found:
         raise CurateError(str(output), "holds no checkpoint of a training run", "name the `output` of a training file")

@@ -86,14 +86,16 @@ def test_identities(models: list[str], tmp_path: Path) -> None:
     """A residual on the base itself is the instruct model to the bit; LiNeS with alpha 1 is the tuned one; so is a soup of one model twice."""
     base, a, _ = models
     # a training's output folder stands for its model
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "model").symlink_to(Path(a).absolute())
+    for name, model in (("run", a), ("begun", base)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model").symlink_to(Path(model).absolute())
     for output, kind, folders, more in [
-        ("r", "residual", (a, base), {"base": base}), ("l", "lines", (a,), {"base": base, "alpha": 1.0}),
+        ("r", "residual", (a, base), {"base": base}), ("l", "lines", (a,), {"base": str(tmp_path / "begun"), "alpha": 1.0}),
         ("s", "soup", (a, str(tmp_path / "run")), {}), ("t", "ties", (a, a), {"base": base, "density": 1.0}),
     ]:  # fmt: skip
         found = merged(tmp_path / output, kind, *folders, **more)
         assert all(torch.equal(found[name], value) for name, value in tensors(a).items()), kind
+        assert ("| base |" in (tmp_path / output / "README.md").read_text()) == ("base" in more)
 
 
 def test_layer_scales_of_lines() -> None:

@@ -83,6 +83,7 @@ def test_a_pipeline_goes_on_to_its_training_once(tmp_path: Path, capsys: pytest.
     assert manifest["fingerprint"] in card and tokens.hash in card
     # from a step back to the ledger: signals of the documents that it was made of
     traced_rows = list(traced(tmp_path / "out" / "train", 1))
+    assert traced_rows == list(traced(tmp_path / "out" / "train" / "checkpoints" / "000003", 1))
     assert traced_rows and all(row["quality"]["word_count"] >= 70 and row["row"] < 4 for row in traced_rows)
     # all is done: neither tokenizer, tokens nor checkpoints are made again
     kept = [*(tmp_path / "out" / "tokenizer").iterdir(), *(tmp_path / "out" / "train" / "checkpoints").glob("*/*")]

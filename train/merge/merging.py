@@ -90,7 +90,9 @@ def merge(settings: MergeSettings, output: Path, *, note: Callable[[str], None] 
         _copy_rest(shape.folder, _speaker(models) if growing else shape.folder, folder, settings.dtype)
         inputs = {str(held.folder): held.hash for held in [*([base] if base else []), *models]}
         write_json(folder / "merge.json", {**asdict(settings), **asdict(made), "inputs": inputs})
-        (folder / "README.md").write_text(merge_card(output.name, settings.kind, settings.base, inputs, asdict(made)))
+        (folder / "README.md").write_text(
+            merge_card(output.name, settings.kind, base and str(base.folder), inputs, asdict(made))
+        )
     return made
 
 
