@@ -91,7 +91,7 @@ def merge(settings: MergeSettings, output: Path, *, note: Callable[[str], None] 
         inputs = {str(held.folder): held.hash for held in [*([base] if base else []), *models]}
         write_json(folder / "merge.json", {**asdict(settings), **asdict(made), "inputs": inputs})
         (folder / "README.md").write_text(
-            merge_card(output.name, settings.kind, base and str(base.folder), inputs, asdict(made))
+            merge_card(output.name, settings.kind, str(base.folder) if base else None, inputs, asdict(made))
         )
     return made
 
