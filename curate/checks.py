@@ -11,8 +11,9 @@ from curate.dedup.step import GlobalStep
 from curate.documents import DOCUMENT, RAW
 from curate.errors import ConfigError, MissingAsset, Problem
 from curate.files import read_json
-from curate.inputs import InputFile, check_heads, find_files
+from curate.inputs import InputFile, check_heads, find_files, tell_language
 from curate.readers import FORMATS, PACKAGES
+from curate.steps.by_language import ByLanguage
 from curate.steps.step import Step
 from curate.yaml_source import Path as Key
 from curate.yaml_source import nearest
@@ -47,6 +48,7 @@ def check(pipeline: Pipeline, known: Sequence[Problem] = (), *, any_output: bool
     problems += _raw(pipeline, files)
     problems += _packages(files)
     problems += check_heads(files)
+    problems += _languages(pipeline, files)
     if problems:
         raise ConfigError(problems)
     return files
@@ -105,6 +107,23 @@ def _raw(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
                 "begin the steps with `- extract`")
         for source, file in raw.items()
     ]  # fmt: skip
+
+
+def _languages(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
+    """What goes by the language of a document needs one: else it would hold nobody to anything, and say nothing."""
+    problems = []
+    for i, step in enumerate(pipeline.steps):
+        if any(earlier.kind == "language" for earlier in pipeline.steps[:i]):
+            break
+        try:
+            needed = isinstance(step, ByLanguage) and step.by_language
+        except MissingAsset:  # `_assets` tells it
+            continue
+        if needed and files and not tell_language(files):
+            what = "goes by the language of each document, and neither the input nor a step before it tells one"
+            hint = f"put `- language` before it, or name the language of all: `{step.kind}: {{language: en}}`"
+            problems.append(Problem(_where(pipeline, i), what, hint))
+    return problems
 
 
 def _packages(files: Sequence[InputFile]) -> list[Problem]:

@@ -99,6 +99,22 @@ def report(file: Run) -> None:
 
 
 @app.command()
+def gc(
+    directory: Run,
+    versions: Annotated[
+        int | None, typer.Option("--versions", min=1, metavar="N", help="Remove all versions but the newest N, too.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove from the store what no version is made of: results of other settings, samples, interrupted runs."""
+    from curate.garbage import collect
+
+    freed = collect(folder_of(directory), versions=versions, dry=dry_run)
+    done = "would be removed" if dry_run else "removed"
+    print(f"{done}: {freed.versions:,} versions, {freed.results:,} results in the store, {freed.bytes / 1e6:,.1f} MB")
+
+
+@app.command()
 def explain(
     directory: Run, document: Annotated[str, typer.Argument(metavar="DOC", help="An id, URL, path or path:offset.")]
 ) -> None:

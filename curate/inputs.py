@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from curate.config import Pipeline
 from curate.errors import ConfigError, Problem
 from curate.files import file_sha256, read_json, write_json
@@ -17,7 +19,7 @@ from curate.readers import FORMATS, format_of
 from curate.readers.code import language_of
 from curate.readers.environment import SCHEME, environment_files
 from curate.readers.hf_dataset import dataset_files
-from curate.readers.reader import PIECE_BYTES, Piece, ReadSettings
+from curate.readers.reader import PIECE_BYTES, Piece, ReadSettings, Tally
 from curate.settings import InputEntry
 from curate.yaml_source import nearest
 
@@ -160,6 +162,21 @@ def check_heads(files: Sequence[InputFile]) -> list[Problem]:
         if problem:
             problems.append(Problem(file.path, problem))
     return problems
+
+
+def tell_language(files: Sequence[InputFile]) -> bool:
+    """Whether a document in the first batch of a source's first file has a language; so, too, where none can be read."""
+    first = {file.settings.source: file for file in reversed(files)}
+    batches = [batch for file in first.values() if (batch := _first_batch(file))]
+    return not batches or any(batch["lang"].null_count < batch.num_rows for batch in batches)
+
+
+def _first_batch(file: InputFile) -> pa.RecordBatch | None:
+    reader = FORMATS[file.settings.format]
+    try:
+        return next(reader.read(reader.pieces(file.place)[0], file.settings, Tally()), None)
+    except OSError:  # reading it will quarantine it, with the reason
+        return None
 
 
 def open_files(files: Sequence[InputFile], store: Path) -> list[InputFile]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from curate.inputs import InputFile, open_files
 from curate.plan import Plan, Sample, make_plan
 from curate.settings import parse_share
 from curate.startup import arrow_without_pandas
+from curate.store import locked
 
 
 def file_of(file: str) -> str:
@@ -70,7 +69,7 @@ def run_file(file: str, overrides: Overrides, *, sample: str | None, force: bool
     progress = JsonProgress() if as_json else LiveProgress() if live else Progress()
     store = pipeline.folder_out / ".store"
     store.mkdir(parents=True, exist_ok=True)
-    with _lock(store):
+    with locked(store):
         with progress:
             if force:
                 _forget(store)
@@ -127,19 +126,6 @@ def _run(plan: Plan, workers: int, progress: Any) -> Any:
         result = run(plan, executor, progress)
         check_quarantine(plan, result)
         return publish(plan, result, executor)
-
-
-@contextlib.contextmanager
-def _lock(store: Path) -> Iterator[None]:
-    """One run at a time for an output folder."""
-    with (store / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CurateError(
-                str(store.parent), "another run is at work here", "wait for it, or choose another --output"
-            ) from error
-        yield
 
 
 def _summary(plan: Plan, published: Any) -> list[str]:

@@ -18,6 +18,7 @@ from curate.errors import CurateError
 from curate.executors.executor import Executor, WorkerDied
 from curate.executors.here import Here
 from curate.files import digest, point, read_json, sync, write_json
+from curate.garbage import LIST, used
 from curate.manifest import make_manifest
 from curate.plan import MapStage, Plan
 from curate.run import RunResult
@@ -52,7 +53,7 @@ def publish(plan: Plan, result: RunResult, executor: Executor) -> Published:
     shard_facts = _made(plan, "shard.arrow", [task.key for task in shards], write_shard, shards, executor)
     ledger_facts = _made(plan, "ledger.parquet", [task.key for task in ledgers], write_ledger, ledgers, executor)
     manifest = make_manifest(plan, result, shard_facts, ledger_facts)
-    return _assemble(plan, manifest, [task.key for task in shards], [task.key for task in ledgers])
+    return _assemble(plan, result, manifest, [task.key for task in shards], [task.key for task in ledgers])
 
 
 def _kept(plan: Plan, state: UnitState) -> tuple[Rows, Any]:
@@ -174,7 +175,9 @@ def _made(
     return [read_json(folder / key[:20] / "receipt.json") | {"file": str(folder / key[:20] / name)} for key in keys]
 
 
-def _assemble(plan: Plan, manifest: dict[str, Any], shards: Sequence[str], ledgers: Sequence[str]) -> Published:
+def _assemble(
+    plan: Plan, result: RunResult, manifest: dict[str, Any], shards: Sequence[str], ledgers: Sequence[str]
+) -> Published:
     out = plan.pipeline.folder_out
     versions = out / "versions"
     versions.mkdir(exist_ok=True)
@@ -196,6 +199,7 @@ def _assemble(plan: Plan, manifest: dict[str, Any], shards: Sequence[str], ledge
         for entry in entries:
             _link(Path(entry.pop("file")), temporary / entry["path"])
     write_json(temporary / "manifest.json", manifest)
+    write_json(temporary / LIST, used(plan, result, manifest["stages"], [*shards, *ledgers]), indent=None)
     _write_pages(plan, temporary, manifest)
     for folder in (temporary / "shards", temporary / "ledger", temporary):
         sync(folder)

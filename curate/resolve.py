@@ -83,13 +83,18 @@ def _resolve(plan: Plan, index: int, states: Sequence[UnitState], folder: Path) 
         memory=int(memory * MEMORY_SHARE) if memory else DEFAULT_MEMORY,
         scratch=scratch,
         units=tuple(digest([state.unit.fingerprint, state.findings]) for state in states),
-        remembered=Path(plan.store, "resolve", f"remembered-{digest(fingerprint_of(phase))[:16]}.arrow"),
+        remembered=remembered(plan.store, phase),
     )
     resolved = phase.step.resolve(contributions)
     write = _findings if phase.step.FINDINGS is not None else _duplicates
     units = write(plan, index, states, resolved, folder)
     shutil.rmtree(scratch)
     return {"units": units}
+
+
+def remembered(store: str, phase: GlobalStage) -> Path:
+    """Where a global step may keep what serves later runs."""
+    return Path(store, "resolve", f"remembered-{digest(fingerprint_of(phase))[:16]}.arrow")
 
 
 def _findings(

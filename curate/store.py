@@ -15,6 +15,8 @@ the entries (`parts`) that together hold its rows. `documents.arrow` is what the
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curate.errors import CurateError
 from curate.files import read_json
 
 Rows = npt.NDArray[np.int32]
@@ -67,6 +70,19 @@ class Place:
     def files(self, entry: str, name: str) -> list[Path]:
         """The files called `name` that together hold the rows of `entry`."""
         return [self.folder / part / name for part in self.receipt(entry)["parts"]]
+
+
+@contextlib.contextmanager
+def locked(store: Path) -> Iterator[None]:
+    """One run at a time for an output folder."""
+    with (store / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CurateError(
+                str(store.parent), "another run is at work here", "wait for it, or choose another --output"
+            ) from error
+        yield
 
 
 def batches(files: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:

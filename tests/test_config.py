@@ -206,3 +206,15 @@ def test_quotes_around_a_step_and_its_settings(tmp_path: Path) -> None:
     text = GOOD.replace("- quality: {preset: gopher, word_count: {min: 20}}", '- "quality: {preset: gopher}"')
     (problem,) = problems(tmp_path, text)
     assert "hint: without quotes: `- quality: {preset: gopher}`" in problem
+
+
+def test_bounds_by_language_need_a_language_of_a_step_of_the_input_or_named(tmp_path: Path) -> None:
+    text = GOOD.replace("{preset: gopher, word_count: {min: 20}}", "{preset: fineweb2}")
+    assert problems(tmp_path, text) == [
+        "p.yaml:7:14 steps[1].quality: goes by the language of each document, and neither the input nor a step before it tells one\n"
+        "  hint: put `- language` before it, or name the language of all: `quality: {language: en}`"
+    ]
+    for good in (text.replace("- normalize", "- language"), text.replace("fineweb2}", "fineweb2, language: en}")):
+        assert check(load(written(tmp_path, good)))
+    (tmp_path / "b.jsonl").write_text('{"text": "some words", "lang": "en"}\n')
+    assert check(load(written(tmp_path, text.replace("*.jsonl", "b.jsonl"))))
