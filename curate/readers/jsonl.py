@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
+from pydantic_core import from_json
 
 from curate.conversation import BadConversation, conversation, missing_conversation, render
 from curate.documents import metadata_json, record_id
@@ -87,12 +88,16 @@ def missing_columns(found: list[str], settings: ReadSettings) -> str | None:
 
 def _add(rows: Rows, offset: int, line: bytes, settings: ReadSettings, tally: Tally) -> None:
     """The row of one line."""
-    decoded, replaced = clean_utf8(line)
-    tally.replaced += replaced
     try:
-        record = json.loads(decoded)
-    except (ValueError, RecursionError) as error:
-        return rows.add_error(offset, f"not JSON: {error}", raw=line)
+        # a quarter quicker than `json`, and equal to it but for what it refuses: lone surrogates, bytes that are no UTF-8, depth
+        record = from_json(line)
+    except ValueError:
+        decoded, replaced = clean_utf8(line)
+        tally.replaced += replaced
+        try:
+            record = json.loads(decoded)
+        except (ValueError, RecursionError) as error:
+            return rows.add_error(offset, f"not JSON: {error}", raw=line)
     if not isinstance(record, dict):
         return rows.add_error(offset, f"not a JSON object but {_kind(record)}", raw=line)
     name = _string(record, settings.id, "id") or record_id(settings.source, line)

@@ -104,12 +104,12 @@ class _Range:
     most: float = -math.inf
     sample: list[Doubles] = field(default_factory=list)
 
-    def quantile(self, share: float) -> float:
-        """A value of the sample with about this share of it below; of all, where the sample has none."""
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Values of the sample with about these shares of it below; of all, where the sample has none."""
         values = np.sort(np.concatenate(self.sample))
         if not len(values):
-            return self.least if share < 0.5 else self.most
-        return float(values[min(len(values) - 1, int(share * len(values)))])
+            return [self.least if share < 0.5 else self.most for share in shares]
+        return [float(values[min(len(values) - 1, int(share * len(values)))]) for share in shares]
 
 
 def histograms(records: Records, rules: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> list[Histogram]:
@@ -172,9 +172,9 @@ _Plan = tuple[list[float], bool, tuple[Limit, ...]]
 
 def _plan(signal: Field, facts: _Range, bounds: Sequence[Limit]) -> _Plan:
     """The edges of the bins, whether they are spaced logarithmically, and the limits, each of which is an edge."""
-    low = min([facts.quantile(TAILS[0]), *(limit.value for limit in bounds)])
-    high = max([facts.quantile(TAILS[1]), *(limit.value for limit in bounds)])
-    middle = facts.quantile(0.5)
+    low, middle, high = facts.quantiles((TAILS[0], 0.5, TAILS[1]))
+    low = min([low, *(limit.value for limit in bounds)])
+    high = max([high, *(limit.value for limit in bounds)])
     fixed = {limit.edge(signal) for limit in bounds}
     skewed = low >= 0 and middle > 0 and high > max(FRACTION, SKEW * middle)
     logarithmic = skewed and all(edge > 0 for edge in fixed)
