@@ -81,12 +81,20 @@ class Job:
 def alive_rows(phases: Sequence[Phase], state: UnitState, before: int) -> Rows:
     """The rows that are still kept when phase `before` begins, ascending."""
     last = max(i for i in range(before) if isinstance(phases[i], MapStage))
-    verdict = table([Path(state.verdicts[last][0])], ["row", "fate"])
+    later = sorted(i for i in state.verdicts if last < i < before)
+    return _alive(state.verdicts[last][0], tuple(state.verdicts[i][0] for i in later), state.unit.index)
+
+
+# asked for a dozen times of each unit; what a file of verdicts holds never changes
+@functools.lru_cache(maxsize=32)
+def _alive(verdicts: str, drops: tuple[str, ...], unit: int) -> Rows:
+    verdict = table([Path(verdicts)], ["row", "fate"])
     rows = verdict["row"].to_numpy()[verdict["fate"].to_numpy() == 0]
-    for i in sorted(i for i in state.verdicts if last < i < before):
-        dropped = part_of(state.verdicts[i][0], state.unit, ["row"])["row"].to_numpy()
-        rows = rows[~isin(rows, dropped)]
-    return np.ascontiguousarray(rows, np.int32)
+    for path in drops:
+        rows = rows[~isin(rows, _parts(path).get_batch(unit)["row"].to_numpy())]
+    alive = np.ascontiguousarray(rows, np.int32)
+    alive.flags.writeable = False
+    return alive
 
 
 def part_of(path: str, unit: Unit, columns: Sequence[str] | None = None) -> pa.RecordBatch:
