@@ -97,9 +97,9 @@ def _next_suspect(text: Bytes, at: int, stop: int, tables: Composition) -> int:
     i = at
     while i + WIDTH <= stop:
         before = _before_suspect(text, i)
-        i += before
         if before < WIDTH:
-            return i
+            return i + before
+        i += WIDTH
     while i < stop and not tables.suspect[text[i]]:
         i += 1
     return i

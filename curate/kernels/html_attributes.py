@@ -22,6 +22,8 @@ ATTRIBUTES = """class id role itemprop style hidden aria-hidden href rel content
 http-equiv type xmlns alt""".split()
 CLASS, ID, ROLE, ITEMPROP, STYLE, HIDDEN, ARIA_HIDDEN, HREF, REL, CONTENT, NAME, PROPERTY, DATETIME, LANG = range(1, 15)
 XML_LANG, HTTP_EQUIV, TYPE, XMLNS, ALT = range(15, 20)
+#: bits of those that may hide an element
+HIDING = 1 << HIDDEN | 1 << ARIA_HIDDEN | 1 << STYLE
 
 FIELDS = ("title", "lang", "date", "author", "canonical", "license")
 F_TITLE, F_LANG, F_DATE, F_AUTHOR, F_CANONICAL, F_LICENSE = range(6)

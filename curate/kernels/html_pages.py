@@ -225,8 +225,8 @@ def extract_pages(
     found: Found,
 ) -> tuple[Bytes, Bytes]:
     """The main text of pages (UTF-8 bytes, n + 1 offsets), and their fields."""
-    # seldom is more than half of a page text; memory that is not written to is not there
-    text = np.empty((np.int64(offsets[-1]) - np.int64(offsets[0])) // 2, np.uint8)
+    # seldom is there more text than markup; memory that is not written to costs nothing
+    text = np.empty(np.int64(offsets[-1]) - np.int64(offsets[0]), np.uint8)
     fields, at, field_at = np.empty(0, np.uint8), np.int64(0), np.int64(0)
     for group in range(len(g.groups) - 1):
         first, last = g.groups[group], g.groups[group + 1]

@@ -14,7 +14,7 @@ import numpy as np
 
 from curate.kernels import entry, inlined, loop
 from curate.kernels.html_attributes import (
-    CLASS, DATETIME, F_DATE, F_LANG, F_TITLE, FIRST, HREF, ID, ITEMPROP, LANG, LAST, ROLE, TYPE, XML_LANG, contains,
+    CLASS, DATETIME, F_DATE, F_LANG, F_TITLE, FIRST, HIDING, HREF, ID, ITEMPROP, LANG, LAST, ROLE, TYPE, XML_LANG, contains,
     hides, read_attributes, read_link, read_linked_data, read_meta, same_word, set_field,
 )  # fmt: skip
 from curate.kernels.html_state import (
@@ -268,7 +268,7 @@ def _open(
     s.masks[cur, 0] = own
     s.masks[cur, 1] = own | s.masks[elements[cur, PARENT], 1]
     _count_sibling(cur, np.int64((sign ^ sign >> np.uint64(31)) & np.uint64(0x7FFFFFFF)), s)
-    if present and hides(data, present, values):
+    if present & HIDING and hides(data, present, values):
         elements[cur, HIDDEN] |= BY_STYLE if properties & BLOCK else OWN_TEXT
     if number == A:
         if present >> HREF & 1:

@@ -197,9 +197,10 @@ def find_byte(data: Bytes, at: int, stop: int, wanted: int) -> int:
     i, byte = at, np.uint8(wanted)
     while i + WIDTH <= stop:
         before = bytes_before(data, i, byte)
-        i += before
+        # what is next must not wait for `before`: a processor reads on while it is being found
         if before < WIDTH:
-            return i
+            return i + before
+        i += WIDTH
     while i < stop and data[i] != byte:
         i += 1
     return i

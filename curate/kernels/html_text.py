@@ -75,10 +75,11 @@ def _copy(data: Bytes, i: int, stop: int, text: Bytes, out: int, kinds: Bytes) -
     """Copy plain text, and single blanks in it, behind a plain character: (where it ends, where the copy ends)."""
     while i + WIDTH < stop:
         size = copy_plain(data, i, text, out)
-        i += size
-        out += size
+        # as in `find_byte`
         if size < WIDTH:
-            return i, out
+            return i + size, out + size
+        i += WIDTH
+        out += WIDTH
     while i < stop and kinds[data[i]] == PLAIN:
         text[out] = data[i]
         out += 1

@@ -72,7 +72,7 @@ def answer_first(forest: Forest, asked: Waiting, rows: int, unsure: Waiting, wai
     if count:
         for values in range(len(asked.x)):
             for k in range(count):
-                unsure.x[values, waiting + k] = asked.x[values, columns[k]]
+                unsure.x[values, waiting + k] = asked.x[values, np.uint32(columns[k])]
     return waiting + count
 
 

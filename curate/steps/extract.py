@@ -162,22 +162,19 @@ class Extract(Step):
 
         fresh = np.asarray(pc.and_(pc.is_valid(batch["content"]), pc.is_null(batch["error"])))
         sizes = own_extraction.sizes(batch["content"])
-        html = (
-            fresh & np.isin(np.array(batch["media_type"].to_pylist(), object), HTML_TYPES) & (sizes <= self.max_bytes)
-        )
-        rest = fresh & ~html
-        utf8 = own_extraction.in_utf8(*(batch[name].filter(pa.array(html)) for name in ("content", "charset")))
+        of_type = pc.fill_null(pc.is_in(batch["media_type"], pa.array(HTML_TYPES)), False)
+        html = fresh & np.asarray(of_type) & (sizes <= self.max_bytes)
+        merged = own_extraction.Merged(html, fresh & ~html)
+        utf8 = own_extraction.in_utf8(merged.of_html(batch["content"]), merged.of_html(batch["charset"]))
         found = engine.extract(
             utf8.pages, shipped(), favor=self.favor, whole=not self.main_content, markdown=self.output == "markdown",
             bullets=self.list_bullets,
         )  # fmt: skip
-        raw = batch.filter(pa.array(rest)).select(["row", "content", "media_type", "charset"]).to_pylist()
         pages = []
-        for page in raw:
+        for page in merged.of_rest(batch.select(["row", "content", "media_type", "charset"])).to_pylist():
             watch.mark(page["row"], self.timeout)
             pages.append(self._page(_no_engine, page["content"], page["media_type"], page["charset"]))
         watch.clear()
-        merged = own_extraction.Merged(html, rest)
         column = merged.column
         too_much = f"extract: more than {engine.MOST_MARKUP:,} tags"
         errors = pa.array([too_much if skipped else None for skipped in found.skipped], pa.string())

@@ -71,10 +71,20 @@ class Merged:
     """A column made of old values, those of HTML pages, and those of other raw pages."""
 
     def __init__(self, html: Any, rest: Any) -> None:
-        self._html, self._rest = pa.array(html), pa.array(rest)
+        self._html, self._rest, self._all = pa.array(html), pa.array(rest), bool(html.all())
+
+    def of_html(self, values: pa.Array) -> pa.Array:
+        """The values of HTML pages; nothing is copied if all are."""
+        return values if self._all else values.filter(self._html)
+
+    def of_rest(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows of other raw pages."""
+        return batch.filter(self._rest)
 
     def column(self, old: pa.Array, of_html: pa.Array, of_rest: Sequence[Any]) -> pa.Array:
         """The values in the order of the rows."""
+        if self._all:
+            return of_html.cast(old.type)
         made = pc.replace_with_mask(old, self._html, of_html.cast(old.type))
         return pc.replace_with_mask(made, self._rest, pa.array(of_rest, old.type)) if of_rest else made
 
