@@ -79,7 +79,7 @@ def reasoned(page: bytes, model: Model, beta: float) -> Iterator[Reasoned]:
 
 def _why(blocks: Blocks, place: int, model: Model) -> str:
     if not blocks.active[place]:
-        return next((why for bit, why in _HIDDEN if blocks.hidden[place] & bit), "")
+        return next((why for bit, why in _HIDDEN if blocks.hidden[place] & bit), "the numbers of lines of code")
     added = contributions(model.trees, blocks.features[place])
     sums: dict[str, float] = defaultdict(float)
     for name, value in zip(model.features, added, strict=True):

@@ -19,9 +19,9 @@ Values = npt.NDArray[np.int64]
 Fields = npt.NDArray[np.int64]
 
 ATTRIBUTES = """class id role itemprop style hidden aria-hidden href rel content name property datetime lang xml:lang
-http-equiv type xmlns alt""".split()
+http-equiv type xmlns alt start value shadowrootmode open""".split()
 CLASS, ID, ROLE, ITEMPROP, STYLE, HIDDEN, ARIA_HIDDEN, HREF, REL, CONTENT, NAME, PROPERTY, DATETIME, LANG = range(1, 15)
-XML_LANG, HTTP_EQUIV, TYPE, XMLNS, ALT = range(15, 20)
+XML_LANG, HTTP_EQUIV, TYPE, XMLNS, ALT, NUMBER_FROM, VALUE, SHADOW, OPEN = range(15, 24)
 #: bits of those that may hide an element
 HIDING = 1 << HIDDEN | 1 << ARIA_HIDDEN | 1 << STYLE
 
@@ -119,6 +119,17 @@ def same_word(data: Bytes, start: int, stop: int, word: Any) -> bool:
         if lower(np.int64(data[start + k])) != word[k]:
             return False
     return True
+
+
+@loop
+def whole_number(data: Bytes, start: int, stop: int) -> int:
+    """The number of up to nine digits that `data[start:stop]` is, or -1."""
+    number = np.int64(0)
+    for i in range(start, stop):
+        if not 48 <= data[i] <= 57:
+            return np.int64(-1)
+        number = 10 * number + np.int64(data[i]) - 48
+    return number if 0 < stop - start <= 9 else np.int64(-1)
 
 
 @loop

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from curate.kernels import inlined, loop
 from curate.kernels.groups import GOLDEN, hash_range
 from curate.kernels.html_state import (
-    BLOCKS, ELEMENT, ELEMENTS, END_BLOCK, FIRST_BLOCK, HIDDEN, HOLDER, IN_ONE, LINKED, PARENT, SIGN, START, STOP, TAG,
-    Scratch,
+    BLOCKS, ELEMENT, ELEMENTS, END_BLOCK, FIRST_BLOCK, HIDDEN, HOLDER, IN_ONE, LINKED, PARENT, PATH, SIGN, START, STOP,
+    TAG, Scratch,
 )  # fmt: skip
-from curate.kernels.html_tags import ARTICLE, P
+from curate.kernels.html_tags import ARTICLE, IN_PRE, IN_TABLE, P
 from curate.kernels.vectors import WIDTH, marks, ones
 from curate.text import Bytes
 
@@ -29,7 +29,9 @@ Sums = npt.NDArray[np.int64]
 SIZE, TOKENS, DIGITS, UPPER, COMMAS, STOPS, IDEOGRAPHS, LETTERS, FIRST, LAST, SIGNS, SAME, ACTIVE, TITLE_WORD = range(
     14
 )
-COUNTS = 14
+#: whether it is the numbers of the lines of code in the cell beside it
+LINE_NUMBERS = 14
+COUNTS = 15
 #: what is summed over the blocks of an element
 S_SIZE, S_LINKED, S_BLOCKS, S_LONG, S_COMMAS, S_PARAGRAPHS = range(6)
 SUMS = 6
@@ -199,6 +201,24 @@ def _count_copies(s: Scratch, m: Measures) -> None:
 
 
 @loop
+def _counts_up(text: Bytes, start: int, stop: int) -> bool:
+    """Whether a text is two numbers or more, a line each, every one the next of that before."""
+    i, before, lines = start, np.int64(-1), 0
+    while i < stop:
+        number, digits = np.int64(0), 0
+        while i < stop and text[i] == 32:
+            i += 1
+        while i < stop and 48 <= text[i] <= 57 and digits < 9:
+            number = 10 * number + np.int64(text[i]) - 48
+            digits += 1
+            i += 1
+        if digits == 0 or (i < stop and text[i] != 10) or (lines and number != before + 1):
+            return False
+        before, lines, i = number, lines + 1, i + 1
+    return lines > 1
+
+
+@loop
 def count_blocks(data: Bytes, s: Scratch, m: Measures) -> None:
     """Count the text of every block, and find those that the title begins with; `data` is the page."""
     start, stop = s.fields[0, 0], s.fields[0, 1]
@@ -213,6 +233,8 @@ def count_blocks(data: Bytes, s: Scratch, m: Measures) -> None:
                     found = False
                     break
         m.counts[block, TITLE_WORD] = found
+        path = s.elements[s.blocks[block, ELEMENT], PATH]
+        m.counts[block, LINE_NUMBERS] = path & IN_PRE and path & IN_TABLE and _counts_up(s.text, first, last)
     _count_copies(s, m)
 
 
@@ -251,7 +273,7 @@ def measure(s: Scratch, m: Measures, relaxed: bool) -> None:
     for block in range(blocks):
         element, size = s.blocks[block, ELEMENT], m.counts[block, SIZE]
         hidden = s.elements[element, HIDDEN] != 0
-        active = relaxed or not hidden
+        active = (relaxed or not hidden) and not m.counts[block, LINE_NUMBERS]
         m.counts[block, ACTIVE] = active
         hidden_size += size if hidden else 0
         if active:

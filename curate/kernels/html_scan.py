@@ -14,8 +14,9 @@ import numpy as np
 
 from curate.kernels import entry, inlined, loop
 from curate.kernels.html_attributes import (
-    CLASS, DATETIME, F_DATE, F_LANG, F_TITLE, FIRST, HIDING, HREF, ID, ITEMPROP, LANG, LAST, ROLE, TYPE, XML_LANG, contains,
-    hides, read_attributes, read_link, read_linked_data, read_meta, same_word, set_field,
+    CLASS, DATETIME, F_DATE, F_LANG, F_TITLE, FIRST, HIDING, HREF, ID, ITEMPROP, LANG, LAST, NUMBER_FROM, OPEN, ROLE, SHADOW,
+    TYPE, VALUE, XML_LANG, contains, hides, read_attributes, read_link, read_linked_data, read_meta, same_word, set_field,
+    whole_number,
 )  # fmt: skip
 from curate.kernels.html_state import (
     CHILDREN, DEPTH, END_BLOCK, FIRST_BLOCK, GROUP, HIDDEN, HOLDER, LAST_CHILD, MEMBERS, PARENT, PATH, PREVIOUS, SIGN,
@@ -23,9 +24,9 @@ from curate.kernels.html_state import (
     INNER, IN_ONE, BY_SCRIPT, LINKED, LINKS, NO_TEXT, ORDINAL, OUT, OWN_TEXT, SPACE, START, STEPS, XHTML, Known, Scratch,
 )  # fmt: skip
 from curate.kernels.html_tags import (
-    ARTICLE, BLOCK, BODY, BR, CAPTION, CUSTOM, DD, DIR, DL, DT, ENDS_P, H1, H6, HEAD, HEADING, HIDE, HR, HTML, IMG,
-    IN_BOLD, IN_LINK, IN_PRE, INERT, LI, LINK, MENU, META, OL, OPTION, RAW, SCRIPT, TABLE, TBODY, TD, TFOOT, TH, THEAD,
-    TIME, TITLE, TR, UL, VOID, A, NOSCRIPT, P, find_byte, is_space, look_up, read_name,
+    ARTICLE, BLOCK, BODY, BR, BREAKS_OUT, CAPTION, CUSTOM, DD, DIALOG, DIR, DL, DT, ENDS_P, FOREIGN, H1, H6, HEAD, HEADING,
+    HIDE, HR, HTML, IMG, IN_BOLD, IN_LINK, IN_PRE, INERT, LI, LINK, MATH, MENU, META, OL, OPTION, RAW, SCRIPT, SVG, TABLE,
+    TBODY, TD, TEMPLATE, TFOOT, TH, THEAD, TIME, TITLE, TR, UL, VOID, A, NOSCRIPT, P, find_byte, is_space, look_up, read_name,
 )  # fmt: skip
 from curate.kernels.html_text import append_text, end_block
 from curate.kernels.html_words import groups_in
@@ -136,15 +137,19 @@ def _start_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int
     if i > stop:
         return stop
     properties = known.tags.properties[number]
-    closed = closed and s.state[XHTML] != 0
+    closed = closed and (s.state[XHTML] != 0 or number in (SVG, MATH))
     inside = s.elements[s.state[CUR], HIDDEN] & NO_TEXT
     if properties & RAW:
         if not closed:
             i = _raw(data, at, name_end, i, stop, number, present, s)
         return i
+    around = s.elements[s.state[CUR], TAG]
+    if inside and properties & BREAKS_OUT and around == SVG:
+        inside = _leave_svg(s)
     if inside:
         # what is inside matters no more than that one of the same name ends with its own end tag
-        if number == s.elements[s.state[CUR], TAG] and properties & INERT and not closed:
+        same = number == around or (number in (SVG, FOREIGN) and around in (SVG, FOREIGN))
+        if same and properties & INERT and not closed:
             _push(number, value, known, s)
         return i
     if number == META:
@@ -166,6 +171,16 @@ def _start_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int
     elif properties & VOID == 0:
         _open(data, number, value, properties, present, closed, known, s)
     return i
+
+
+@loop
+def _leave_svg(s: Scratch) -> int:
+    """Close the `svg` that is open, and those around it; whether what is around holds no text either."""
+    last = s.state[CUR]
+    while s.elements[s.elements[last, PARENT], TAG] == SVG:
+        last = np.int64(s.elements[last, PARENT])
+    _pop(s, last)
+    return np.int64(s.elements[s.state[CUR], HIDDEN] & NO_TEXT)
 
 
 @inlined
@@ -279,6 +294,18 @@ def _open(
                 s.blocks[s.state[BLOCKS], LINKS] += 1
     elif number == TIME and present >> DATETIME & 1:
         set_field(s.fields, F_DATE, values[DATETIME, 0], values[DATETIME, 1], LAST)
+    elif number == OL and present >> NUMBER_FROM & 1:
+        stated = whole_number(data, values[NUMBER_FROM, 0], values[NUMBER_FROM, 1])
+        elements[cur, CHILDREN] = stated - 1 if stated >= 0 else 0
+    elif number == LI and present >> VALUE & 1:
+        stated = whole_number(data, values[VALUE, 0], values[VALUE, 1])
+        if stated >= 0:
+            elements[cur, ORDINAL] = elements[elements[cur, PARENT], CHILDREN] = stated
+    elif number == TEMPLATE and present >> SHADOW & 1:
+        # what it holds is shown in place of what is around it
+        elements[cur, HIDDEN] &= ~NO_TEXT
+    elif number == DIALOG and present >> OPEN & 1 == 0:
+        elements[cur, HIDDEN] |= BY_TAG
     if closed:
         if properties & BLOCK:
             end_block(s.state, s.blocks, s.text)
@@ -312,7 +339,7 @@ def _push(number: int, value: Any, known: Known, s: Scratch) -> int:
     for field in (MEMBERS, LAST_CHILD, CHILDREN, DEAD, ORDINAL, CELLS, CELL_SIZE):
         elements[cur, field] = 0
     elements[cur, IN_ONE] = cur if number == ARTICLE else elements[parent, IN_ONE]
-    if number == LI:
+    if number in (LI, TD, TH):
         elements[parent, CHILDREN] += 1
         elements[cur, ORDINAL] = elements[parent, CHILDREN]
     s.opened[number] = cur
@@ -408,7 +435,8 @@ def _end_tag(data: Bytes, at: int, stop: int, known: Known, s: Scratch) -> int:
     """The end tag whose name is at `at`; where what is behind it begins."""
     i, value, number = _name(data, at, stop, known)
     i = min(stop, find_byte(data, i, stop, 62) + 1)
-    if s.elements[s.state[CUR], HIDDEN] & NO_TEXT and number != s.elements[s.state[CUR], TAG]:
+    around = s.elements[s.state[CUR], TAG]
+    if s.elements[s.state[CUR], HIDDEN] & NO_TEXT and number != around and not (number == SVG and around == FOREIGN):
         return i
     if number == BR:
         _break(s)

@@ -32,7 +32,7 @@ Table = npt.NDArray[np.int32]
     LAST_CHILD,
     CHILDREN,
 ) = range(14)
-#: closed out of order; number in its list; of a table: cells that count and what they hold, when blocks are chosen and written
+#: closed out of order; number in its list or row; of a table: cells that count and what they hold, when blocks are chosen and written
 #: and the innermost `article` that it is or stands in
 DEAD, ORDINAL, CELLS, CELL_SIZE, IN_ONE = 14, 15, 16, 17, 18
 ELEMENT_FIELDS = 19

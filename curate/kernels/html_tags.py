@@ -28,6 +28,7 @@ HIDE = 1 << 4  # seldom holds main text: left out unless little else is there; s
 ENDS_P = 1 << 5  # an open paragraph ends where it begins
 SCOPE = 1 << 6  # end tags inside do not reach beyond it
 HEADING = 1 << 7
+BREAKS_OUT = 1 << 8  # begins behind an `svg` that was not closed
 
 # Bits of an element's path: which of these it is or stands in.
 IN_ARTICLE, IN_MAIN, IN_ASIDE, IN_HEADER, IN_FORM, IN_TABLE, IN_LIST, IN_FIGURE = (1 << k for k in range(8))
@@ -43,10 +44,14 @@ canvas datalist marquee"""
 _ENDS_P = """address article aside blockquote center details dialog dir div dl dd dt fieldset figcaption figure footer
 form h1 h2 h3 h4 h5 h6 header hgroup hr li main menu nav ol p pre section summary search table ul"""
 _INLINE = """a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark meter output progress q
-rp rt ruby s samp slot small span strike strong sub sup time tt u var nobr math annotation svg head map picture"""
+rp rt ruby s samp slot small span strike strong sub sup time tt u var nobr math annotation svg head map picture
+annotation-xml foreignobject"""
 _VOID = "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr"
 _RAW = "script style xmp iframe noembed noframes textarea title"
-_INERT = "svg template annotation"
+_INERT = "svg template annotation annotation-xml foreignobject"
+# 13.2.6.5 of the standard
+_BREAKS_OUT = """b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li menu meta nobr
+ol p pre ruby s small span strong strike sub sup table tt u ul var"""
 _HIDE = "nav footer button select option optgroup datalist canvas object audio video"
 _SCOPE = "table td th caption"
 _HEADINGS = "h1 h2 h3 h4 h5 h6"
@@ -70,6 +75,7 @@ PRE, TITLE, META, LINK, TIME, HTML, BODY, HEAD = (
     NUMBER[name] for name in "pre title meta link time html body head".split()
 )
 IMG, HR, SCRIPT, SVG, NOSCRIPT, MENU, DIR = (NUMBER[name] for name in "img hr script svg noscript menu dir".split())
+MATH, FOREIGN, TEMPLATE, DIALOG = (NUMBER[name] for name in "math foreignobject template dialog".split())
 H1, H6, CODE, BLOCKQUOTE, DIV, SPAN = (NUMBER[name] for name in "h1 h6 code blockquote div span".split())
 FIGCAPTION, ARTICLE = NUMBER["figcaption"], NUMBER["article"]
 
@@ -167,7 +173,7 @@ def tags() -> Tags:
     properties[CUSTOM] = BLOCK
     bits = {
         BLOCK: _BLOCKS, VOID: _VOID, RAW: _RAW, INERT: _INERT, HIDE: _HIDE, ENDS_P: _ENDS_P, SCOPE: _SCOPE,
-        HEADING: _HEADINGS,
+        HEADING: _HEADINGS, BREAKS_OUT: _BREAKS_OUT,
     }  # fmt: skip
     for table, known in ((properties, bits), (paths, _PATHS)):
         for bit, names in known.items():

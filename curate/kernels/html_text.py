@@ -142,6 +142,9 @@ def append_text(
             continue
         if kind == BLANK:
             if verbatim:
+                # a carriage return alone is a line end, one before a line feed is nothing
+                if byte == 13 and (i + width >= stop or data[i + width] != 10):
+                    byte = np.uint8(10)
                 out = _verbatim(byte, state, text, out)
             else:
                 if state[_BEGIN] >= 0 and state[_SPACE] == 0:

@@ -14,17 +14,19 @@ from curate.kernels.html_state import (
     BLOCKS, BREAKS, CELL_SIZE, CELLS, ELEMENT, ORDINAL, PARENT, PATH, START, STOP, TAG, Scratch,
 )  # fmt: skip
 from curate.kernels.html_tags import (
-    BLOCKQUOTE, DD, DT, H1, H6, IN_LIST, IN_PRE, IN_QUOTE, IN_TABLE, LI, OL, PRE, TABLE, TD, TH, TR, UL,
+    BLOCKQUOTE, DD, DT, H1, H6, IN_LIST, IN_PRE, IN_QUOTE, IN_TABLE, LI, OL, PRE, TABLE, TD, TH, TR, UL, find_byte,
 )  # fmt: skip
 from curate.kernels.vectors import WIDTH, copy_all
 from curate.text import Bytes
 
 #: how far around a block its list, table or code is looked for
 _STEPS = 24
-#: a table whose cells hold more bytes than this in the mean is there for the layout
-_CELL = 300
-#: what a block may add to its own bytes: blanks, a bullet, fences, the line under a table's head
-ROOM_PER_BLOCK = 64
+#: a table whose cells hold more bytes than this in the mean is there for the layout; so is one that is marked for its code
+_CELL, _CODE = 300, -(1 << 30)
+#: as many empty cells at most are written before one
+_EMPTY = 16
+#: what a block may add to its own bytes: blanks, a bullet, fences, empty cells, the line under a table's head
+ROOM_PER_BLOCK = 64 + 9 * _EMPTY
 
 
 class Around(NamedTuple):
@@ -73,16 +75,27 @@ def around(s: Scratch, block: int) -> Around:
 
 @loop
 def _measure_tables(s: Scratch, chosen: npt.NDArray[np.bool_]) -> None:
-    """Of each table, how many cells are chosen, and how much they hold in all; blocks beyond one a cell count double."""
+    """Of each table, how many cells are chosen, and how much they hold in all; blocks beyond one a cell count double.
+
+    The ordinal of a table is that of its first column in which anything is chosen. A cell with lines of code, which a row cannot
+    hold, makes it one for the layout.
+    """
     last = np.int64(0)
     for block in range(s.state[BLOCKS]):
         if chosen[block] and s.elements[s.blocks[block, ELEMENT], PATH] & IN_TABLE:
             found = around(s, block)
             if found.table:
+                first, place = s.elements[found.table, ORDINAL], s.elements[found.cell, ORDINAL]
+                s.elements[found.table, ORDINAL] = min(first, place) if first else place
                 s.elements[found.table, CELLS] += found.cell != last
                 s.elements[found.table, CELL_SIZE] += (s.blocks[block, STOP] - s.blocks[block, START]) * (
                     1 if found.cell != last else 2
                 )
+                if (
+                    found.pre
+                    and find_byte(s.text, s.blocks[block, START], s.blocks[block, STOP], 10) < s.blocks[block, STOP]
+                ):
+                    s.elements[found.table, CELL_SIZE] = _CODE
                 last = found.cell
 
 
@@ -90,7 +103,20 @@ def _measure_tables(s: Scratch, chosen: npt.NDArray[np.bool_]) -> None:
 def _is_data(s: Scratch, table: int) -> bool:
     """Whether a table is one of data, not of layout."""
     cells = s.elements[table, CELLS]
-    return table > 0 and cells > 1 and s.elements[table, CELL_SIZE] < _CELL * cells
+    return table > 0 and cells > 1 and 0 <= s.elements[table, CELL_SIZE] < _CELL * cells
+
+
+@inlined
+def _empty_before(s: Scratch, cell: int, ordinal: int) -> int:
+    """How many cells of a row from `ordinal` on stand before one that is written."""
+    return min(max(s.elements[cell, ORDINAL] - ordinal, 0), _EMPTY)
+
+
+@inlined
+def _put_empty(markdown: bool, count: int, out: Bytes, at: int) -> int:
+    for _ in range(count):
+        at = _put(out, at, b" | ") if markdown else _put(out, at, b"\t")
+    return at
 
 
 @inlined
@@ -127,11 +153,13 @@ def write_page(s: Scratch, chosen: npt.NDArray[np.bool_], markdown: bool, bullet
             # bullets and fences would break a row
             here = Around(0, 0, 0, here.cell, here.row, here.table, 0)
         if begun:
-            at, columns, first_row = _between(before, here, tag_before, tag, markdown, columns, first_row, out, at)
+            at, columns, first_row = _between(s, before, here, tag_before, tag, markdown, columns, first_row, out, at)
         elif here.table:
             columns, first_row = np.int64(1), True
-        if markdown and here.row and (not begun or here.row != before.row):
-            at = _put(out, at, b"| ")
+        if here.row and (not begun or here.row != before.row):
+            at = _put(out, at, b"| ") if markdown else at
+            empty = _empty_before(s, here.cell, s.elements[here.table, ORDINAL])
+            at, columns = _put_empty(markdown, empty, out, at), columns + empty
         at = _write_block(s, block, before, here, tag, markdown, bullets, out, at)
         before, tag_before, begun = here, tag, True
     if markdown and before.row:
@@ -154,6 +182,7 @@ def _end_row(columns: int, first_row: bool, out: Bytes, at: int) -> int:
 
 @loop
 def _between(
+    s: Scratch,
     before: Around,
     here: Around,
     tag_before: int,
@@ -169,7 +198,8 @@ def _between(
         if here.row == before.row:
             if here.cell == before.cell:
                 return _put(out, at, b" "), columns, first_row
-            return _put(out, at, b" | ") if markdown else _put(out, at, b"\t"), columns + 1, first_row
+            steps = 1 + _empty_before(s, here.cell, s.elements[before.cell, ORDINAL] + 1)
+            return _put_empty(markdown, steps, out, at), columns + steps, first_row
         if markdown:
             at = _end_row(columns, first_row, out, at)
         return _put(out, at, b"\n"), np.int64(1), False

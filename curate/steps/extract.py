@@ -66,7 +66,7 @@ class Extract(Step):
     """
 
     kind: ClassVar[str] = "extract"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     source: ClassVar[str] = (
         "curate: boosted oblivious trees over blocks of text (pipelines/extraction_model.py); "
         "resiliparse: Bevendorff et al., ECIR 2018; trafilatura: Barbaresi, ACL 2021, "

@@ -38,12 +38,21 @@ BLOCKS_OF = {
     "<table><tr><td>a<td>b<tr><th>c</table>d": ["a", "b", "c", "d"],
     "<table><tr><td><div>a</td><td>b</td></tr></table></div>c": ["a", "b", "c"],
     "<pre>\n  a\n\tb \r\n</pre>": ["  a\n\tb"],
+    "<pre>a\rb\r\nc&#13;d</pre>": ["a\nb\nc\nd"],
     "<script>if (a<b) '<p>'</script><style>p{}</style>x": ["x"],
     "<script>never closed <p>x": [],
     "<SCRIPT></sCript >x<!-- <p> --><!-->y<!--->z<![CDATA[q]]>": ["xyz"],
     "<!-- never closed <p>x": [],
     "<svg><title>no</title><path/><text>no</text></svg>yes": ["yes"],
     "<template><p>no</p></template>yes": ["yes"],
+    "<div><template shadowrootmode=open><p>shown</p></template>yes": ["shown", "yes"],
+    "<p>a</p><svg><g><svg><path d=x><p>not closed": ["a", "not closed"],
+    "<svg viewBox='0 0 1 1'/>yes<math/>and <svg><svg/></svg>no": ["yesand no"],
+    "<svg><foreignObject><p>no</p></foreignObject><foreignobject><p>no<svg>no</svg></foreignobject>no</svg>yes": [
+        "yes"
+    ],
+    "<svg><foreignObject><p>never closed</svg>yes": ["yes"],
+    "<math><mi>x</mi><annotation-xml><mi>no</mi></annotation-xml></math>yes": ["xyes"],
     "<textarea><p>no</textarea><title>no</title>yes": ["yes"],
     "<b>one<p>two</b> three": ["one", "two three"],
     "<a href=x>one<a href=y>two</a></a> three": ["onetwo three"],
@@ -85,6 +94,19 @@ def test_what_is_hidden_does_not_count_unless_little_else_is_there() -> None:
     assert (list(blocks.active), blocks.relaxed) == ([False, False, True, False], False)
     blocks = read_blocks((markup % "little").encode())
     assert (list(blocks.active), blocks.relaxed) == ([True] * 4, True)
+
+
+def test_a_dialog_counts_if_it_is_open() -> None:
+    page = f"<p>{'Some words. ' * 40}</p><dialog><p>no</p></dialog><dialog open><p>yes</p></dialog>"
+    assert list(read_blocks(page.encode()).active) == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "active"), [("1\n2\n3", False), (" 9\n10", False), ("1\n3", True), ("7", True), ("1\n2 x", True)]
+)
+def test_the_numbers_of_lines_of_code_are_no_text(numbers: str, active: bool) -> None:
+    page = f"<table><tr><td><pre>{numbers}</pre><td><pre>def f():\n    pass</pre></table><pre>{numbers}</pre>"
+    assert list(read_blocks(page.encode()).active) == [active, True, True]
 
 
 @pytest.mark.parametrize(("size", "active"), [(400, False), (600, True)])
@@ -158,6 +180,33 @@ def test_structure_stays_readable() -> None:
     assert run(page, whole=True).text.to_pylist() == [TEXT]
     assert run(page, whole=True, markdown=True).text.to_pylist() == [MARKDOWN]
     assert run(page, whole=True, bullets=False).text[0].as_py() == re.sub(r"(?m)^ *(- |\d\. )|^ +(?=more)", "", TEXT)
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "markdown"),
+    [
+        ("<ol start=5><li>a<li>b<li value=9>c<li>d</ol>", "5. a\n6. b\n9. c\n10. d", "5. a\n6. b\n9. c\n10. d"),
+        ("<ol start=x><li>a<li value=-1>b</ol>", "1. a\n2. b", "1. a\n2. b"),
+        (
+            "<table><tr><td><td>h<td> <td>k<tr><td>a<td>b<tr><td></td><td></td><td>c</table>",
+            "\th\t\tk\na\tb\n\t\tc",
+            "|  | h |  | k |\n| --- | --- | --- | --- |\n| a | b |\n|  |  | c |",
+        ),
+        (
+            "<table><tr><td><img><td>a<td>b<tr><td><img><td><td>c</table>",
+            "a\tb\n\tc",
+            "| a | b |\n| --- | --- |\n|  | c |",
+        ),
+        (
+            "<table><tr><td><pre>1\n2</pre><td><pre>def f():\n    pass</pre></table>",
+            "def f():\n    pass",
+            "```\ndef f():\n    pass\n```",
+        ),
+    ],
+)
+def test_numbers_of_items_empty_cells_and_lines_of_code_stay_in_place(page: str, text: str, markdown: str) -> None:
+    assert run(page.encode(), whole=True).text.to_pylist() == [text]
+    assert run(page.encode(), whole=True, markdown=True).text.to_pylist() == [markdown]
 
 
 def test_tables_for_the_layout_are_no_tables() -> None:
