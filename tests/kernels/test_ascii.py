@@ -27,6 +27,21 @@ def lower_eight(eight: np.uint64) -> np.uint64:
     return ascii.lower_eight(eight)
 
 
+@entry
+def wide_byte(data: Bytes, lo: int, hi: int) -> int:
+    return ascii.wide_byte(data, lo, hi)
+
+
+@entry
+def ascii_parted(data: Bytes, lo: int, hi: int) -> int:
+    return ascii.ascii_parted(data, lo, hi)
+
+
+@entry
+def eight_capitals(data: Bytes, lo: int, hi: int) -> int:
+    return ascii.eight_capitals(data, lo, hi)
+
+
 def is_word(byte: int) -> bool:
     return byte < 128 and chr(byte).isalnum()
 
@@ -53,3 +68,16 @@ def test_every_byte_that_is_no_letter_or_digit_ends_a_word() -> None:
 def test_eight_characters_become_lower_case(text: str) -> None:
     lowered = lower_eight(np.uint64(int.from_bytes(text.encode(), "little")))
     assert int(lowered).to_bytes(8, "little").decode() == text.lower()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("aZ@[ \t\n\x0b\x1c\x1f\x00\x7fé\u0085\u00a0\u1680\u2003\u3000日ก"), st.text("A \u3000", max_size=9))
+def test_words_capitals_and_wide_characters_are_those_of_python(text: str, behind: str) -> None:
+    raw = text.encode()
+    data, hi = np.frombuffer(raw + behind.encode(), np.uint8), len(raw)
+    plain = text.isascii() and len(data) >= hi + 8
+    assert ascii_parted(data, 0, hi) in ((len(text.split()),) if plain else (-1, len(text.split())))
+    assert wide_byte(data, 0, hi) == min((at for at in range(hi) if raw[at] >= 128), default=hi)
+    first = raw[:8]
+    asked = len(first) == 8 and first.isascii()
+    assert eight_capitals(data, 0, hi) == (sum(65 <= byte <= 90 for byte in first) if asked else -1)
