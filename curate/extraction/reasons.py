@@ -19,7 +19,7 @@ from curate.kernels.trees import answer_first, answer_rest, waiting
 _HIDDEN = (
     (BY_STYLE, "hidden by its attributes"),
     (BY_SCRIPT, "for browsers without scripts"),
-    (BY_TAG, "navigation, footer or control"),
+    (BY_TAG, "navigation, footer, control or closed dialog"),
 )
 
 

@@ -27,7 +27,7 @@ def test_blocks_are_shown_with_their_reasons(tmp_path: Path) -> None:
     kept = [line for line in shown if line.startswith("  kept ") and "Rivers run" in line]
     hidden = shown.index(next(line for line in shown if "Home About" in line))
     assert len(kept) == 3 and shown[hidden].startswith("  cut ")
-    assert shown[hidden + 1].strip() == "nav: navigation, footer or control"
+    assert shown[hidden + 1].strip() == "nav: navigation, footer, control or closed dialog"
     assert "div > p: " in shown[shown.index(kept[0]) + 1] and "(+" in shown[shown.index(kept[0]) + 1]
     (tmp_path / "a.jsonl").rename(tmp_path / "b.jsonl")
     assert "a.jsonl is not there to be read again" in curate(tmp_path, "explain", "out", "r").stdout
