@@ -122,20 +122,21 @@ class PerplexityCorrelations(Selector):
         losses = _table(self.losses, "losses", ["model", "domain", "bits_per_byte"])
         errors = dict(_table(self.errors, "errors", ["model", "error"]).iter_rows())
         models = sorted(errors)
-        wide = losses.pivot("domain", index="model", values="bits_per_byte", aggregate_function="first").sort("model")
+        losses = losses.sort("domain", "model")
+        domains = losses["domain"].unique(maintain_order=True)
         problems = []
         if strange := set(losses["model"]) ^ set(models):
             what = f"models {', '.join(sorted(map(str, strange))[:5])} are not in both `losses` and `errors`"
             problems.append(Problem("", what, "give every model its losses and its error"))
         elif len(models) < 2:
             problems.append(Problem("", f"a correlation needs 2 models at least, got {len(models)}"))
-        elif len(losses) != len(models) * losses["domain"].n_unique() or wide.null_count().sum_horizontal().sum():
+        elif losses["bits_per_byte"].null_count() or losses["model"].to_list() != models * len(domains):
             problems.append(Problem("", "`losses` has not exactly one row for each model and domain"))
         if problems:
             raise ConfigError(problems)
-        values = wide.drop("model")
-        found = ESTIMATORS[self.estimator](np.array([errors[model] for model in models], float), values.to_numpy())
-        return dict(zip(values.columns, found.tolist(), strict=True))
+        values = losses["bits_per_byte"].to_numpy().reshape(len(domains), len(models)).T
+        found = ESTIMATORS[self.estimator](np.array([errors[model] for model in models], float), values)
+        return dict(zip(domains.to_list(), found.tolist(), strict=True))
 
 
 def _spread(scores: Scores, noise: Scores) -> Scores:
