@@ -15,7 +15,10 @@ from curate.dedup.step import Contributions
 from curate.select.compare import Comparing
 from curate.select.index import VectorIndex, all_pairs_kind
 from curate.select.order import Scores
+from curate.select.points import blocks
 
+# Documents whose neighbours are looked up at once.
+BLOCK = 4096
 COLUMNS = ("source", "lang", "path")
 
 
@@ -56,14 +59,12 @@ class Look(Comparing):
         self.hold_vectors(pool)
         self.checked(pool)
         labels = self._labels(pool)
-        blocks = [values.astype(np.float32, copy=False) for values in pool.signals(self.vectors)]
-        index = VectorIndex.build(blocks, kind=all_pairs_kind(len(labels)), seed=self.seed)
+        units = [values.astype(np.float32, copy=False) for values in pool.signals(self.vectors)]
+        index = VectorIndex.build(units, kind=all_pairs_kind(len(labels)), seed=self.seed)
         agreement, start = np.full(len(labels), np.nan), 0
-        for block in blocks:
+        for block in blocks(units, BLOCK):
             own = np.arange(start, start + len(block))
             start += len(block)
-            if not len(block):
-                continue
             found = index.search(block, self.k + 1)[1]
             agreement[own] = agreements(found, own, labels, self.k)
         return agreement
