@@ -140,11 +140,10 @@ class Loader:
     def report(self) -> dict[str, Any]:
         """What became of the tokens so far, by source and in all, and the epoch that each source is in."""
         counts = self._here.counts()
-        sizes = {name: documents for name, documents in self._here.sources.documents.items() if documents}
         for name, count in counts.items():
-            gone = count["documents"] + count["dropped_documents"]
-            count_epochs = gone / sizes[name] if name in sizes else 0.0
-            counts[name] = {**count, "epochs": round(count_epochs, 6)}  # type: ignore[dict-item]
+            gone = count["tokens"] + count["cropped"] + count["dropped_tokens"]
+            epochs = gone / max(1, self._here.sources.tokens[name])
+            counts[name] = {**count, "epochs": round(epochs, 6)}  # type: ignore[dict-item]
         placed = sum(count["placed"] for count in counts.values())
         slots = self._here.step * self.settings.rows * self.settings.context
         drawn = sum(count["tokens"] for count in counts.values())

@@ -1,8 +1,8 @@
 """Which documents stand where in the batch of each step: a pure function of the sets, the seed, the settings and the weights.
 
-A Planner holds a small position: of each source its epoch, cursor and share, and the documents that are in use. To
-plan a step is to draw documents and to place them by their lengths: no token is read. So any step is reached from the
-nearest known position by planning on, some hundred thousand documents a second.
+A Planner holds a small position: of each source its epoch, cursor and share, and the pieces that are in use. To
+plan a step is to draw pieces of documents and to place them by their lengths: no token is read. So any step is reached from the
+nearest known position by planning on, some hundred thousand pieces a second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from curate.kernels import mixture, packing
 from curate.kernels.mixture import NOTHING, Floats, Integers, Position
 from curate.train.sources import Sources
 
-FORMAT = 1
+FORMAT = 2
 Packing = Literal["concatenate", "best_fit"]
 Long = Literal["split", "crop", "drop"]
 LONG = {"split": mixture.SPLIT, "crop": mixture.CROP, "drop": mixture.DROP}
@@ -66,11 +66,13 @@ class Planner:
         self.step = 0
         #: (the first step of which they hold, the weights), in order
         self.history: list[tuple[int, dict[str, float]]] = []
+        split = settings.long == "split"
+        self._corpus = mixture.in_pieces(sources.corpus, settings.context) if split else sources.corpus
         count = len(sources.names)
         self._position = Position(
             np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count), np.zeros(1),
-            np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros((count, mixture.COLUMNS), np.int64),
-            np.full(4, NOTHING, np.int64),
+            np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64),
+            np.zeros((count, mixture.COLUMNS), np.int64), np.full(4, NOTHING, np.int64),
         )  # fmt: skip
         self._pool = np.zeros((0, 4), np.int64)
         self._carried = 0
@@ -134,12 +136,12 @@ class Planner:
             out = np.empty((self._room, packing.FIELDS), np.int64)
             before = _copied(self._position)
             count = packing.concatenate(
-                self.sources.corpus, self._position, self._weights, settings.rows, settings.context,
+                self._corpus, self._position, self._weights, settings.rows, settings.context,
                 LONG[settings.long], out,
             )  # fmt: skip
             if count != packing.FULL:
                 self._check(count)
-                return out[:count].copy()
+                return _in_order(out[:count])
             self._room *= 2
             self._position = before
 
@@ -151,7 +153,7 @@ class Planner:
             pool[: len(self._pool)] = self._pool
             before = _copied(self._position)
             held = packing.fill_pool(
-                self.sources.corpus, self._position, self._weights, settings.context, LONG[settings.long], wanted,
+                self._corpus, self._position, self._weights, settings.context, LONG[settings.long], wanted,
                 pool, len(self._pool),
             )  # fmt: skip
             if held != packing.FULL:
@@ -164,14 +166,11 @@ class Planner:
             self._position, settings.rows, settings.context, pool, len(self._pool), held, out
         )
         self._pool = pool[:left].copy()
-        placed = out[:count]
-        return placed[np.lexsort((placed[:, packing.AT], placed[:, packing.ROW]))]
+        return _in_order(out[:count])
 
     def _find_heads(self) -> None:
         settings = self.settings
-        lost = mixture.find_heads(
-            self.sources.corpus, self._position, self._weights, settings.context, LONG[settings.long]
-        )
+        lost = mixture.find_heads(self._corpus, self._position, self._weights, settings.context, LONG[settings.long])
         if lost >= 0:
             self._refuse(lost)
 
@@ -254,6 +253,11 @@ def normalised(weights: Mapping[str, float], sources: Sources) -> Floats:
     if problems:
         raise ConfigError(problems)
     return np.asarray(values / values.sum())
+
+
+def _in_order(segments: Integers) -> Integers:
+    """By row and place."""
+    return segments[np.lexsort((segments[:, packing.AT], segments[:, packing.ROW]))]
 
 
 def _copied(position: Position) -> Position:

@@ -40,10 +40,11 @@ class Sources:
         keys = [hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest() for name in self.names]
         table = np.array([_addresses(found.batch(block)) for found, block in self.blocks], np.int64).reshape(-1, 4)
         offsets, tokens, masks, trained = (np.ascontiguousarray(table[:, i]) for i in range(4))
+        documents = np.array([self.documents[name] for name in self.names], np.int64)
         self.corpus = Corpus(
-            np.array(first, np.int64), np.array(starts, np.int64), offsets, tokens, masks, trained,
-            np.array([self.documents[name] for name in self.names], np.int64),
-            np.array([int.from_bytes(key, "little") for key in keys], np.uint64),
+            np.array(first, np.int64), np.array(starts, np.int64), offsets, tokens, masks, trained, documents,
+            np.array([int.from_bytes(key, "little") for key in keys], np.uint64), documents,
+            np.zeros(len(documents) + 1, np.int64), np.zeros(0, np.int64),
         )  # fmt: skip
 
     def place(self, source: int, document: int) -> tuple[TokenSet, Block, int]:

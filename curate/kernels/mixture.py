@@ -1,16 +1,17 @@
-"""Drawing documents from weighted sources, one after the other, as a pure function of a small position.
+"""Drawing pieces of documents from weighted sources, one after the other, as a pure function of a small position.
 
 Which source is next: worst-case fair weighted fair queueing (Bennett and Zhang, WF2Q, 1996), with tokens as the packets'
 bits. A source may be drawn from when it is not ahead of its share, and of those the one that would be done first is. Its
 theorem: at every moment a source has given at most one of its documents more than weight x tokens, and at most the longest
 document less. A multinomial draw has an error that grows with the square root of the tokens instead.
 
-Which document is next: the source's cursor through a keyed permutation of its documents, a new one in each epoch.
+What of the source is next: its cursor through a keyed permutation, a new one in each epoch, of its documents, or, where long ones
+are split, of their pieces of at most `context` tokens: those of one book are as far from each other as any others.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ from curate.kernels.permutation import epoch_key, permuted
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+# Of so many documents it is remembered how many pieces are before them; those of others are counted when they are looked for.
+GROUP = 32
 # What becomes of a document longer than the context.
 SPLIT, CROP, DROP = 0, 1, 2
 # Columns of Position.counts, a row a source.
@@ -34,6 +37,8 @@ class Corpus(NamedTuple):
 
     Of a block: `start`, the number in its source of its first document; the addresses of its n + 1 token offsets (int64), of
     its tokens, of its masks (uint8; 0: none) and of the place of each document's first trained token (int32; 0: none).
+    Of a source: its documents, and the pieces that are drawn of them. Where these are parts of documents (`in_pieces`),
+    `before` holds from `first_group[s]` on how many are before each GROUP of its documents.
     """
 
     first_block: Integers
@@ -44,14 +49,18 @@ class Corpus(NamedTuple):
     trained: Integers
     documents: Integers
     keys: npt.NDArray[np.uint64]
+    pieces: Integers
+    first_group: Integers
+    before: Integers
 
 
 class Position(NamedTuple):
     """Where drawing stands; all that changes.
 
-    Of each source: `epoch`, `cursor` (how many documents of the epoch are gone), `served` (tokens since the weights were
-    set, less what it was owed then), and the next document: `head`, `length`. `total[0]`: tokens of all sources since the
-    weights were set. `counts`: see COLUMNS. `open`: a document in use as (source, document, next token, end), or NOTHING.
+    Of each source: `epoch`, `cursor` (how many pieces of the epoch are gone), `served` (tokens since the weights were
+    set, less what it was owed then), and the next piece: `head` (its document), `begin`, `length`. `total[0]`: tokens of all
+    sources since the weights were set. `counts`: see COLUMNS. `open`: a piece in use as (source, document, next token,
+    end), or NOTHING.
     """
 
     epoch: Integers
@@ -59,6 +68,7 @@ class Position(NamedTuple):
     served: Floats
     total: Floats
     head: Integers
+    begin: Integers
     length: Integers
     counts: Integers
     open: Integers
@@ -94,24 +104,70 @@ def first_trained(corpus: Corpus, source: int, document: int) -> int:
     return np.int64(int32_at(address)[document - corpus.start[block]]) if address else np.int64(0)
 
 
+def in_pieces(corpus: Corpus, context: int) -> Corpus:
+    """The corpus with pieces of `context` tokens, the last of a document shorter; eight bytes are held for GROUP documents."""
+    first = np.concatenate([[0], np.cumsum(-(-corpus.documents // GROUP))])
+    before, pieces = np.empty(first[-1], np.int64), np.empty(len(corpus.documents), np.int64)
+    _count_pieces(corpus, context, first, before, pieces)
+    return corpus._replace(pieces=pieces, first_group=first, before=before)
+
+
+@kernel
+def _count_pieces(corpus: Corpus, context: int, first: Integers, before: Integers, pieces: Integers) -> None:
+    for source in range(len(corpus.documents)):
+        count = np.int64(0)
+        for document in range(corpus.documents[source]):
+            if document % GROUP == 0:
+                before[first[source] + document // GROUP] = count
+            count += _pieces_of(corpus, source, document, context)
+        pieces[source] = count
+
+
+@loop
+def _pieces_of(corpus: Corpus, source: int, document: int, context: int) -> int:
+    return max(np.int64(1), (length_of(corpus, source, document) + context - 1) // context)
+
+
+@entry
+def find_piece(corpus: Corpus, source: int, piece: int, context: int) -> tuple[int, int]:
+    """The document of a piece, and the piece's first token."""
+    low, high = corpus.first_group[source], corpus.first_group[source + 1] - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if corpus.before[middle] <= piece:
+            low = middle
+        else:
+            high = middle - 1
+    document, left = (low - corpus.first_group[source]) * GROUP, piece - corpus.before[low]
+    while True:
+        held = _pieces_of(corpus, source, document, context)
+        if left < held:
+            return document, left * context
+        left -= held
+        document += 1
+
+
 @loop
 def find_head(corpus: Corpus, position: Position, source: int, context: int, long: int) -> bool:
-    """Set the next document of a source, past those that are dropped; false if the whole source would be dropped."""
-    count = corpus.documents[source]
+    """Set the next piece of a source, past what is dropped; false if the whole source would be dropped."""
+    count = corpus.pieces[source]
     # the rest of this epoch and a whole one
     for _ in range(2 * count):
         if position.cursor[source] >= count:
             position.cursor[source] = 0
             position.epoch[source] += 1
         key = epoch_key(corpus.keys[source], position.epoch[source])
-        document = permuted(position.cursor[source], count, key)
+        document, begin = permuted(position.cursor[source], count, key), np.int64(0)
+        if long == SPLIT:
+            document, begin = find_piece(corpus, source, document, context)
         whole = length_of(corpus, source, document)
-        length = whole if long == SPLIT else min(whole, context)
+        length = min(whole - begin, context)
         unusable = long == DROP and whole > context
         # a conversation cut off before the first answer has nothing to learn
         unusable = unusable or (long != SPLIT and first_trained(corpus, source, document) >= length)
         if not unusable:
             position.head[source] = document
+            position.begin[source] = begin
             position.length[source] = length
             return True
         position.counts[source, DROPPED] += 1
@@ -142,16 +198,16 @@ def next_source(position: Position, weights: Floats) -> int:
 
 @loop
 def draw(corpus: Corpus, position: Position, weights: Floats, context: int, long: int) -> int:
-    """Take the next document: into `position.open`. The source, or -1 - source where that has nothing left to draw."""
+    """Take the next piece: into `position.open`. The source, or -1 - source where that has nothing left to draw."""
     source = next_source(position, weights)
-    document, length = position.head[source], position.length[source]
+    document, begin, length = position.head[source], position.begin[source], position.length[source]
     position.open[0] = source
     position.open[1] = document
-    position.open[2] = 0
-    position.open[3] = length
+    position.open[2] = begin
+    position.open[3] = begin + length
     position.served[source] += length
     position.total[0] += length
-    position.counts[source, DOCUMENTS] += 1
+    position.counts[source, DOCUMENTS] += begin == 0
     position.counts[source, TOKENS] += length
     if long == CROP:
         position.counts[source, CROPPED] += length_of(corpus, source, document) - length
@@ -161,21 +217,8 @@ def draw(corpus: Corpus, position: Position, weights: Floats, context: int, long
 
 @kernel
 def find_heads(corpus: Corpus, position: Position, weights: Floats, context: int, long: int) -> int:
-    """The next document of every source that has a weight; -1, or the source that would be dropped whole."""
+    """The next piece of every source that has a weight; -1, or the source that would be dropped whole."""
     for source in range(len(weights)):
         if weights[source] > 0.0 and not find_head(corpus, position, source, context, long):
             return source
     return -1
-
-
-@kernel
-def draw_many(
-    corpus: Corpus, position: Position, weights: Floats, context: int, long: int, out: npt.NDArray[Any]
-) -> None:
-    """The next len(out) documents: source, document, length."""
-    for i in range(len(out)):
-        draw(corpus, position, weights, context, long)
-        out[i, 0] = position.open[0]
-        out[i, 1] = position.open[1]
-        out[i, 2] = position.open[3]
-    position.open[0] = NOTHING

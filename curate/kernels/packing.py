@@ -37,25 +37,34 @@ def _place(
 def concatenate(
     corpus: Corpus, position: Position, weights: Floats, rows: int, context: int, long: int, out: Integers
 ) -> int:
-    """The next `rows` rows of the documents one after the other, cut where a row ends; how many segments, or FULL."""
-    n = 0
-    for row in range(rows):
-        at = 0
-        while at < context:
-            if position.open[0] == NOTHING:
-                drawn = draw(corpus, position, weights, context, long)
-                if drawn < 0:
-                    return DROPPED_SOURCE + 1 + drawn
-            if n == len(out):
-                return FULL
-            length = min(context - at, position.open[3] - position.open[2])
-            source, document, start = position.open[0], position.open[1], position.open[2]
-            _place(position, out, n, row, at, source, document, start, length)
-            n += 1
-            at += length
-            position.open[2] += length
-            if position.open[2] == position.open[3]:
-                position.open[0] = NOTHING
+    """The next `rows` rows of the pieces one after the other, cut where a row ends; how many segments, or FULL.
+
+    A piece that fills a row takes one from the end, uncut; the segments are not in the order of rows.
+    """
+    n, row, at, end = 0, 0, np.int64(0), rows
+    while row < end:
+        if position.open[0] == NOTHING:
+            drawn = draw(corpus, position, weights, context, long)
+            if drawn < 0:
+                return DROPPED_SOURCE + 1 + drawn
+        if n == len(out):
+            return FULL
+        source, document, start = position.open[0], position.open[1], position.open[2]
+        left = position.open[3] - start
+        whole = left == context and at > 0 and row + 1 < end
+        if whole:
+            end -= 1
+            _place(position, out, n, end, 0, source, document, start, context)
+        else:
+            left = min(context - at, left)
+            _place(position, out, n, row, at, source, document, start, left)
+            at += left
+            if at == context:
+                row, at = row + 1, np.int64(0)
+        n += 1
+        position.open[2] += left
+        if position.open[2] == position.open[3]:
+            position.open[0] = NOTHING
     return n
 
 
@@ -63,7 +72,7 @@ def concatenate(
 def fill_pool(
     corpus: Corpus, position: Position, weights: Floats, context: int, long: int, wanted: int, pool: Integers, held: int
 ) -> int:
-    """Draw until the pool's pieces, of at most `context` tokens, hold `wanted` tokens; how many pieces, or FULL.
+    """Draw until the pool's pieces hold `wanted` tokens; how many pieces, or FULL.
 
     A piece is (source, document, first token, end). `held` of them are there already.
     """
@@ -75,17 +84,11 @@ def fill_pool(
             drawn = draw(corpus, position, weights, context, long)
             if drawn < 0:
                 return DROPPED_SOURCE + 1 + drawn
-        while position.open[2] < position.open[3]:
-            if held == len(pool):
-                return FULL
-            stop = min(position.open[3], position.open[2] + context)
-            pool[held, 0] = position.open[0]
-            pool[held, 1] = position.open[1]
-            pool[held, 2] = position.open[2]
-            pool[held, 3] = stop
-            held += 1
-            tokens += stop - position.open[2]
-            position.open[2] = stop
+        if held == len(pool):
+            return FULL
+        pool[held] = position.open
+        held += 1
+        tokens += position.open[3] - position.open[2]
         position.open[0] = NOTHING
     return held
 

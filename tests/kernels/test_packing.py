@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.kernels import mixture, packing
-from curate.kernels.mixture import COLUMNS, NOTHING, Position
+from curate.kernels.mixture import COLUMNS, NOTHING, Corpus, Position
 
 
 def position(lengths: list[int]) -> Position:
     count = len(lengths)
     return Position(
         np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count), np.zeros(1), np.zeros(count, np.int64),
-        np.array(lengths, np.int64), np.zeros((count, COLUMNS), np.int64), np.full(4, NOTHING, np.int64),
+        np.zeros(count, np.int64), np.array(lengths, np.int64), np.zeros((count, COLUMNS), np.int64), np.full(4, NOTHING, np.int64),
     )  # fmt: skip
 
 
@@ -42,6 +42,27 @@ def test_sources_are_chosen_as_exact_arithmetic_chooses(weights: list[int], leng
         place.length[found] = size
         for i, share in enumerate(shares):
             assert served[i] - share * sum(served) <= 50
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    sources=st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=80), min_size=1, max_size=3),
+    context=st.integers(1, 12),
+)
+def test_pieces_are_those_of_a_list(sources: list[list[int]], context: int) -> None:
+    """Every piece of every document, in order, where each source's documents lie in one block."""
+    offsets = [np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64) for lengths in sources]
+    count = len(sources)
+    documents, nothing = np.array([len(lengths) for lengths in sources], np.int64), np.zeros(0, np.int64)
+    corpus = Corpus(
+        np.arange(count + 1), np.zeros(count, np.int64), np.array([held.ctypes.data for held in offsets], np.int64), nothing,
+        nothing, nothing, documents, nothing.astype(np.uint64), documents, np.zeros(count + 1, np.int64), nothing,
+    )  # fmt: skip
+    corpus = mixture.in_pieces(corpus, context)
+    for source, lengths in enumerate(sources):
+        wanted = [(i, start) for i, length in enumerate(lengths) for start in range(0, max(1, length), context)]
+        assert corpus.pieces[source] == len(wanted)
+        assert [mixture.find_piece(corpus, source, i, context) for i in range(len(wanted))] == wanted
 
 
 def best_fit_twin(pieces: list[int], carried: int, rows: int, context: int) -> tuple[dict[int, int], list[int]]:

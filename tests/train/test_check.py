@@ -143,7 +143,6 @@ def test_answers_must_end_in_a_token_that_ends_them(chats: Path, tmp_path: Path)
         ({"context": 16, "long": "crop"}, "broken", "cut off 87"),
         ({"context": 512, "long": "drop", "packing": "concatenate", "steps": 1}, "ok", "dropped 0.0%"),
         ({"steps": 400}, "note", "more than 4 times"),
-        ({"context": 4, "rows": 9, "micro_rows": 9, "steps": 2}, "note", "a step's 9 rows may be of 1 document,"),
     ],
 )
 def test_tokens_that_are_lost_or_seen_often_are_told(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-
-from curate.kernels.packing import DOCUMENT, SOURCE
 from curate.train.check.finding import Finding, Subject
 
 # The plan of so many steps is looked at, or of as many as fit into this time.
@@ -15,8 +12,6 @@ STEPS, SECONDS, AT_ONCE = 5000, 3.0, 50
 PADDED, LOST, MOST = 0.1, 0.1, 0.5
 # Muennighoff et al. 2023 (arXiv 2305.16264): up to four epochs are nearly as good as new data.
 EPOCHS = 4
-# Rows of a step that have less than one document for so many are nearly one text: its gradient is of that alone.
-FEW = 4
 
 
 def check_lengths(subject: Subject) -> Finding:
@@ -49,9 +44,5 @@ def check_lengths(subject: Subject) -> Finding:
     if often := [name for name, seen in epochs.items() if seen > EPOCHS]:
         what += f"; {', '.join(often[:5])} is seen more than {EPOCHS} times"
         mends.append("fewer steps, more data, or another mixture")
-    apart = min(len(np.unique(batch.segments[:, [SOURCE, DOCUMENT]], axis=0)) for batch in subject.batches)
-    if apart * FEW < settings.rows:
-        what += f"; a step's {settings.rows} rows may be of {apart} {'document' if apart == 1 else 'documents'}, for a long one is read piece by piece"
-        mends.append("more `rows`, a larger `context`, or texts that are cut before they are tokenised")
     state = "broken" if max(padded, lost) > MOST else "note" if mends else "ok"
     return Finding("lengths", state, what, "; ".join(mends), lines)  # type: ignore[arg-type]
