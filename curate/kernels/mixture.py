@@ -161,7 +161,7 @@ def find_head(corpus: Corpus, position: Position, source: int, context: int, lon
         if long == SPLIT:
             document, begin = find_piece(corpus, source, document, context)
         whole = length_of(corpus, source, document)
-        length = min(whole - begin, context)
+        length: int = min(whole - begin, context)
         unusable = long == DROP and whole > context
         # a conversation cut off before the first answer has nothing to learn
         unusable = unusable or (long != SPLIT and first_trained(corpus, source, document) >= length)
