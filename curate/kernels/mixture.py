@@ -30,6 +30,8 @@ SPLIT, CROP, DROP = 0, 1, 2
 # Columns of Position.counts, a row a source.
 DOCUMENTS, TOKENS, CROPPED, DROPPED, DROPPED_TOKENS, PIECES, PLACED, COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7
 NOTHING = -1
+# So little ahead of its share, of all tokens, is not ahead: shares are no exact numbers.
+_ROUNDING = 1e-12
 
 
 class Corpus(NamedTuple):
@@ -188,7 +190,7 @@ def next_source(position: Position, weights: Floats) -> int:
         lead = position.served[source] - weight * position.total[0]
         if lead < most_behind:
             behind, most_behind = source, lead
-        if lead <= 0.0:
+        if lead <= _ROUNDING * position.total[0]:
             finish = (position.served[source] + position.length[source]) / weight
             if finish < best_finish:
                 best, best_finish = source, finish
