@@ -51,14 +51,12 @@ def contributions(trees: Trees, row: npt.NDArray[np.float32]) -> npt.NDArray[np.
     questions).
     """
     found = np.zeros(len(row))
-    for feature, threshold, leaves in zip(trees.feature, trees.threshold, trees.leaves, strict=True):
-        left = leaves.astype(np.float64)
-        # the last question first: its bit is the highest of a leaf's number
-        for level in range(len(feature) - 1, -1, -1):
-            before = left.mean()
-            half = len(left) // 2
-            left = left[half:] if row[feature[level]] > threshold[level] else left[:half]
-            found[feature[level]] += left.mean() - before
+    left = trees.leaves.astype(np.float64)
+    # the last question first: its bit is the highest of a leaf's number
+    for feature, threshold in zip(trees.feature.T[::-1], trees.threshold.T[::-1], strict=True):
+        before, half = left.mean(axis=1), left.shape[1] // 2
+        left = np.where((row[feature] > threshold)[:, None], left[:, half:], left[:, :half])
+        found += np.bincount(feature, left.mean(axis=1) - before, len(row))
     return found / trees.members
 
 

@@ -53,7 +53,7 @@ PIECES = [
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=10).map("".join)
 
 
-@settings(max_examples=750, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(TEXTS, max_size=3))
 @example(["+1 (617) 573-5591/3747"])
 @example(["2001::1:2:12345 "])
