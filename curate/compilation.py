@@ -16,7 +16,8 @@ from curate.progress import Progress
 from curate.startup import numba_without_scipy
 from curate.steps.step import Step
 
-TEXT = "One line of words.\nAnd one more line."
+# a line that loses a mark, and words that only a dictionary parts: their kernels are called where a text has such
+TEXT = "One line of words.\nAnd one more line, with a mark [1] in it.\n水を飲む เราดื่มน้ำ"
 PAGE = b"<html><body><h1>One line of words.</h1><p>And one more line.</p></body></html>"
 
 

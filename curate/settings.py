@@ -64,7 +64,7 @@ class InputEntry(_Strict):
     id: str | None = Field(None, description="the column or key that holds the id")
     url: str | None = Field(None, description="the column or key that holds the URL")
     date: str | None = Field(None, description="the column or key that holds the date")
-    max_document_bytes: Size = Field(16 << 20, description="a larger record is quarantined")
+    max_document_bytes: Size = Field(16 << 20, le=1 << 30, description="a larger record is quarantined; at most 1 GiB")
     markup: Literal["keep", "strip"] | None = Field(
         None,
         description="Markdown and MediaWiki: whether the text keeps its marks; by default Markdown does, MediaWiki not",

@@ -187,6 +187,14 @@ def test_sizes(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
+def test_a_document_is_bounded(tmp_path: Path) -> None:
+    """Offsets of a batch are of 32 bits."""
+    inputs = '[{name: a, path: "*.jsonl", max_document_bytes: 3GB}]'
+    (tmp_path / "big.yaml").write_text(f"name: p\ninputs: {inputs}\nsteps: [normalize]\noutput: {{path: out}}\n")
+    with pytest.raises(ConfigError, match=r"max_document_bytes: .*less than or equal to 1073741824, got 3000000000"):
+        load(str(tmp_path / "big.yaml"))
+
+
 def test_shares() -> None:
     assert parse_share("1%") == 0.01 and parse_share(0.5) == 0.5
     pytest.raises(ValueError, parse_share, "1")
