@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,15 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from curate.dedup.step import Contributions, GlobalStep
+from curate.dedup.step import Contributions
 from curate.errors import CurateError
-from curate.select.compare import require_packages, vectors_of
-from curate.select.faiss_module import gpu_assets
+from curate.select.compare import ReadingVectors, vectors_of
 from curate.select.kmeans import kmeans
 from curate.steps.step import Signal
 
 
-class ClusterStep(GlobalStep):
+class ClusterStep(ReadingVectors):
     """Number each document by its cluster among all: k-means by cosine, the greatest cluster 0.
 
     Drops nothing. `skill` is the number as a name, so that a mixture can weigh clusters where no source or task is known:
@@ -44,24 +43,10 @@ class ClusterStep(GlobalStep):
         "skill": Signal(pa.string(), "the number as a name: `c07`"),
         "nearness": Signal(pa.float32(), "cosine to the centroid"),
     }
-    RULE_FIELDS: ClassVar[frozenset[str]] = GlobalStep.RULE_FIELDS | {"vectors", "number", "seed"}
+    RULE_FIELDS: ClassVar[frozenset[str]] = ReadingVectors.RULE_FIELDS | {"number", "seed"}
 
-    vectors: str = Field("embed.vector", description="the signal that holds the vectors")
     number: int = Field(16, ge=1, description="of clusters; fewer where fewer vectors differ")
     seed: int = Field(0, ge=0, description="of the first centroids and of the sample")
-
-    def reads(self) -> Mapping[str, str]:
-        """The vectors."""
-        return {"vectors": self.vectors}
-
-    def assets(self) -> dict[str, str]:
-        """The GPUs that FAISS sees. Raises MissingAsset where a package is not installed."""
-        require_packages(self.name)
-        return super().assets() | gpu_assets()
-
-    def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
-        """Nothing but the rows."""
-        return []
 
     def resolve(self, contributions: Contributions) -> Iterator[pa.Table]:
         """See GlobalStep. Raises CurateError where there are documents and none has a vector."""

@@ -1,4 +1,4 @@
-"""Selectors that compare documents by their vectors, and those that compare them with a target."""
+"""Steps that read the vectors of documents: the bases of those that group them, of selectors, and of those with a target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, PrivateAttr, field_validator
 
-from curate.dedup.step import Contributions, signal_values
+from curate.dedup.step import Contributions, GlobalStep, signal_values
 from curate.documents import document_batch
 from curate.errors import ConfigError, CurateError, MissingAsset, Problem
 from curate.select.faiss_module import gpu_assets
@@ -61,6 +61,27 @@ def joined(units: Iterable[tuple[Points, npt.NDArray[np.bool_]]]) -> tuple[Point
     """Units of valid vectors -> all of them, (k, d), and the places of their rows in the pool, (k,)."""
     parts, valid = zip(*units, strict=True)
     return np.concatenate(parts), np.flatnonzero(np.concatenate(valid))
+
+
+class ReadingVectors(GlobalStep):
+    """The base of global steps that read the vectors of documents, and nothing else of them."""
+
+    RULE_FIELDS: ClassVar[frozenset[str]] = GlobalStep.RULE_FIELDS | {"vectors"}
+
+    vectors: str = Field("embed.vector", description="the signal that holds the vectors")
+
+    def reads(self) -> Mapping[str, str]:
+        """The vectors."""
+        return {"vectors": self.vectors}
+
+    def assets(self) -> dict[str, str]:
+        """The GPUs that FAISS sees. Raises MissingAsset where a package is not installed."""
+        require_packages(self.name)
+        return super().assets() | gpu_assets()
+
+    def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
+        """Nothing but the rows."""
+        return []
 
 
 class Comparing(Selector):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from curate.dedup.step import Contributions, GlobalStep
+from curate.dedup.step import Contributions
 from curate.dedup.verdicts import Verdicts
 from curate.select.clustered import (
     Keep,
@@ -22,15 +22,14 @@ from curate.select.clustered import (
     most_similar_before,
     ordered,
 )
-from curate.select.compare import Comparing, one_thread, require_packages, vectors_of
-from curate.select.faiss_module import gpu_assets
+from curate.select.compare import Comparing, ReadingVectors, one_thread, vectors_of
 from curate.select.order import Scores
 from curate.select.points import Points
 
 MISSES = "documents of different clusters are not compared: more clusters are faster and miss more"
 
 
-class SemDedup(GlobalStep):
+class SemDedup(ReadingVectors):
     """Drop documents whose vector is very near to that of a kept one of their cluster; the ledger names that one.
 
     Within each cluster of k-means, documents are compared in the order of `keep`. By default a document goes only if a
@@ -42,30 +41,16 @@ class SemDedup(GlobalStep):
     kind: ClassVar[str] = "semdedup"
     version: ClassVar[int] = 1
     source: ClassVar[str] = "Abbas et al. 2023 (arXiv 2303.09540)"
-    RULE_FIELDS: ClassVar[frozenset[str]] = GlobalStep.RULE_FIELDS | {
-        "vectors", "threshold", "clusters", "keep", "chains", "seed"
+    RULE_FIELDS: ClassVar[frozenset[str]] = ReadingVectors.RULE_FIELDS | {
+        "threshold", "clusters", "keep", "chains", "seed"
     }  # fmt: skip
     drop_rule: ClassVar[str] = "semantic_duplicate"
 
-    vectors: str = Field("embed.vector", description="the signal that holds the vectors")
     threshold: float = Field(0.95, ge=-1, lt=1, description="a greater cosine makes a duplicate: 1 - eps of the paper")
     clusters: int = Field(0, ge=0, description=f"of k-means; 0: the root of the number of documents. {MISSES}")
     keep: Keep = Field("hard", description="who stays: `hard` far from the centroid, `easy` near it, `random`")
     chains: bool = Field(False, description="compare with dropped documents as well, as published")
     seed: int = Field(0, ge=0, description="of k-means and of `keep: random`")
-
-    def reads(self) -> Mapping[str, str]:
-        """The vectors."""
-        return {"vectors": self.vectors}
-
-    def assets(self) -> dict[str, str]:
-        """The GPUs that FAISS sees. Raises MissingAsset where a package is not installed."""
-        require_packages(self.name)
-        return super().assets() | gpu_assets()
-
-    def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
-        """Nothing but the rows."""
-        return []
 
     def resolve(self, contributions: Contributions) -> Iterator[pa.Table]:
         """See GlobalStep."""
