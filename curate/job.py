@@ -129,6 +129,8 @@ def _run(plan: Plan, workers: int, progress: Any) -> Any:
 
 
 def _summary(plan: Plan, published: Any) -> list[str]:
+    from curate.select.choice import selectors
+
     manifest, folder = published.manifest, plan.pipeline.folder_out
     shown = shortest(folder)
     counts = manifest["documents"]
@@ -147,6 +149,7 @@ def _summary(plan: Plan, published: Any) -> list[str]:
         *([f"  tokens   {shown}/tokens/     for `curate train` and the loader"] if plan.pipeline.output.tokens else []),
         "",
         "next:",
+        *([f"  curate report {shown}    # what was chosen, beside baselines"] if selectors(manifest) else []),
         f"  curate sql {shown} \"SELECT step, rule, count(*) FROM ledger WHERE fate = 'dropped' GROUP BY ALL ORDER BY 3 DESC\"",
         f"  curate explain {shown} {_example(folder, manifest)}",
         f"  curate plan {plan.pipeline.file}",

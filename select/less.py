@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, PrivateAttr, field_validator
 
-from curate.conversation import Message, exchanges
+from curate.conversation import Message, exchanges, render
 from curate.dedup.step import Contributions
 from curate.errors import ConfigError, MissingAsset, Problem
 from curate.select.compare import one_thread
@@ -232,6 +232,13 @@ class Less(Selector):
         made = [self._windows.answer(self.prompt.replace(SLOT, asked), answer)[0] for asked, answer in pairs]
         found = Example(tuple(window for window in made if len(window.ids) > window.first))
         return found if found.windows else None
+
+    def target_texts(self) -> pa.Array:
+        """(m,) the conversations of all tasks as texts, for the report."""
+        talks = [talk for task in self._target_tasks() for talk in task]
+        return pa.array(
+            [render([Message(turn["role"], turn["content"]) for turn in talk]) for talk in talks], pa.string()
+        )
 
     def _target_tasks(self) -> Iterator[Sequence[Talk]]:
         from curate.corpus import corpus_files, documents

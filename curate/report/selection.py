@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.errors import CurateError
+from curate.report.leaks import leaks
 from curate.report.markup import bar, code, counted, folded, note, number, section, share, table, text
 from curate.report.query import Records
 from curate.report.texts import Where, texts
@@ -49,10 +50,11 @@ def selection(records: Records | None, manifest: Mapping[str, Any], store: Path)
 
 def _one(choice: Choice, manifest: Mapping[str, Any], store: Path) -> str:
     chosen, rest = (_located(manifest, store, places) for places in choice.examples)
+    aims = _target(choice)
     parts = [
         f"<h3>{text(choice.step)}</h3>", _headline(choice), _totals(choice), _baselines(choice),
-        _duplicates(choice, manifest, store), _leaks(choice),
-        _map(chosen, rest), _neighbours(choice, manifest, store, chosen),
+        _duplicates(choice, manifest, store), leaks(choice, aims, manifest, store),
+        _map(chosen, rest), _neighbours(choice, aims, manifest, store, chosen),
         _groups("source", choice.sources), _groups("language", choice.languages), _smaller(choice),
     ]  # fmt: skip
     return "".join(parts)
@@ -87,7 +89,11 @@ def _totals(choice: Choice) -> str:
     shift = choice.chosen.mean / choice.pool.mean if choice.pool.mean else 1.0
     rows = [row("pool", choice.pool), row("chosen", choice.chosen)]
     head = ("", "documents", "tokens", "bytes, mean", "median", "90 %")
-    told = note(f"A chosen document is {shift:.2f} times as long as one of the pool, in the mean.")
+    counted_by = choice.settings.get("count")
+    tokens = (
+        f"those of `{counted_by}`" if counted_by else "bytes of text over 4: `count` names a signal that counts them"
+    )
+    told = note(f"A chosen document is {shift:.2f} times as long as one of the pool, in the mean. Tokens are {tokens}.")
     return "<h4>Length</h4>" + table(head, rows, numbers=range(1, 6)) + told
 
 
@@ -122,15 +128,6 @@ def _duplicates(choice: Choice, manifest: Mapping[str, Any], store: Path) -> str
         f"with one before it ({share(near, len(first.points))}), {same:,} the same vector."
     )
     return "<h4>Duplicates inside the choice</h4>" + note(words)
-
-
-def _leaks(choice: Choice) -> str:
-    if choice.leaks is None:
-        words = "Not looked for: no step `decontaminate` stands in this pipeline (`action: report` drops nothing)."
-    else:
-        count, step = choice.leaks
-        words = f"{counted(count, 'document')} of the choice {'holds' if count == 1 else 'hold'} examples of test sets (step `{step}`)."
-    return "<h4>Test sets</h4>" + note(words)
 
 
 def _located(manifest: Mapping[str, Any], store: Path, places: Sequence[Where]) -> Located:
@@ -179,11 +176,13 @@ def _map(chosen: Located, rest: Located) -> str:
     return f"<h4>Map</h4>{legend}<figure>{drawn}<figcaption>{text(words)}</figcaption></figure>\n"
 
 
-def _neighbours(choice: Choice, manifest: Mapping[str, Any], store: Path, chosen: Located) -> str:
-    """Texts of the target, each with the chosen documents nearest to it, of those whose vectors are at hand."""
-    aims = _target(choice)
-    if not aims or not len(chosen.places):
+def _neighbours(
+    choice: Choice, target: Sequence[str], manifest: Mapping[str, Any], store: Path, chosen: Located
+) -> str:
+    """Some texts of the target, each with the chosen documents nearest to it, of those whose vectors are at hand."""
+    if not target or not len(chosen.places):
         return ""
+    aims = [target[i] for i in np.linspace(0, len(target) - 1, min(TARGETS, len(target))).astype(int)]
     from curate.select.embed import Embed
 
     step = _embedder(manifest) or Embed()
@@ -202,17 +201,16 @@ def _neighbours(choice: Choice, manifest: Mapping[str, Any], store: Path, chosen
 
 
 def _target(choice: Choice) -> list[str]:
-    """Some texts of the selector's target, evenly from it; none where it has no target, or its files are gone."""
+    """The texts of the selector's target; none where it has no target, or its files are gone."""
     from curate.steps import step_class
 
     step: Any = step_class(choice.kind).model_validate(choice.settings)
     if not hasattr(step, "target_texts"):
         return []
     try:
-        given = step.target_texts().to_pylist()
+        return [str(words) for words in step.target_texts().to_pylist()]
     except CurateError:
         return []
-    return [str(given[i]) for i in np.linspace(0, len(given) - 1, min(TARGETS, len(given))).astype(int)]
 
 
 def _excerpt(name: str, words: str, css: str) -> str:

@@ -38,7 +38,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made += [{"id": f"copy{i}", "text": words + QUESTION + ".", "lang": "de"} for i in range(2)]
     write_jsonl(folder / "in" / "a.jsonl", made)
     write_jsonl(folder / "tests.jsonl", [{"id": "1", "question": QUESTION}])
-    write_jsonl(folder / "target.jsonl", [{"text": "the river and the stone, the winter and the house"}])
+    texts = ("the river and the stone, the winter and the house", QUESTION)
+    write_jsonl(folder / "target.jsonl", [{"text": text} for text in texts])
     run_ok(pipeline(folder, STEPS), "--workers", 1)
     return folder / "out"
 
@@ -119,7 +120,8 @@ def test_the_section_shows_all_of_it(out: Path) -> None:
     page = (out / "report.html").read_text()
     shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page[page.index('id="selection"') :]))
     for words in (
-        "2 documents of the choice hold examples of test sets", "longest_k", "random_k, seed 2", "By language",
+        "2 documents of the choice hold examples of test sets", "1 of 2 texts of the target holds examples of test sets",
+        "2 of the first 23 documents of the choice hold a text of the target", "longest_k", "random_k, seed 2", "By language", "Tokens are bytes of text over 4",
         "Nearest to the target", "the winter and the house", "Other budgets", "Duplicates inside the choice",
         "principal components", "choose {by: quality.unique_word_frac, seed: 0}",
     ):  # fmt: skip
