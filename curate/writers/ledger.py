@@ -17,6 +17,7 @@ from curate.files import committed_folder, file_sha256, write_json
 from curate.plan import MapStage, Phase
 from curate.store import Place, schema, table
 from curate.work import UnitState, alive_rows, part_of
+from curate.writers.versions import with_versions
 
 # Rows of the ledger that are written, and so read, together.
 ROW_GROUP = 20_000
@@ -55,7 +56,7 @@ def write_ledger(task: LedgerTask) -> dict[str, Any]:
         path = folder / "ledger.parquet"
         rows, writer = 0, None
         for part in _row_groups(task):
-            writer = writer or pq.ParquetWriter(path, part.schema, compression="zstd")
+            writer = writer or pq.ParquetWriter(path, with_versions(part.schema, task.phases), compression="zstd")
             writer.write_table(part)
             rows += part.num_rows
         if writer:

@@ -13,6 +13,7 @@ from curate.files import committed_folder, file_sha256, write_json
 from curate.plan import MapStage, Phase
 from curate.store import Place, RowReader, Rows
 from curate.work import UnitState, stage_files
+from curate.writers.versions import with_versions
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def _write(task: ShardTask, path: Path) -> int:
             start = 0
             for stop in segment.bounds:
                 batch = _batch(readers, segment.rows[start:stop])
-                writer = writer or pa.ipc.new_file(str(path), batch.schema, options=options)
+                if writer is None:
+                    writer = pa.ipc.new_file(str(path), with_versions(batch.schema, task.phases), options=options)
                 writer.write_table(batch)
                 rows += batch.num_rows
                 start = stop

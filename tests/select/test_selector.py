@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from corpora import documents, manifest, pipeline, reused, run_ok, write_jsonl
 from hypothesis import given, settings
@@ -117,6 +119,10 @@ def test_a_new_budget_computes_nothing_and_choices_are_nested(tmp_path: Path) ->
     units = {stage["reused"] for stage in manifest(tmp_path / "out")["stages"]}
     assert len(units) == 1 and all(count > 0 for count in reused(tmp_path / "out").values())
     assert len(list((tmp_path / "out" / ".store" / "resolve").iterdir())) == 1
+    shard, part = (next((tmp_path / "out" / name).iterdir()) for name in ("shards", "ledger"))
+    for schema in (pa.ipc.open_file(shard).schema, pq.read_schema(part)):
+        told = json.loads(schema.metadata[b"curate.steps"])
+        assert told["choose"] == {"kind": "choose", "version": Choose.version} and told["late"]["kind"] == "quality"
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=40))
