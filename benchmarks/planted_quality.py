@@ -1,6 +1,6 @@
 """Who finds planted bad instruction pairs?
 
-`python -m benchmarks.planted_quality [--quick] [--less N [--layers L]] [--only-less] [--judge]`
+`python -m benchmarks.planted_quality [--quick] [--less N [--layers L]] [--only-less] [--judge [--chat]]`
 
 Pairs of dolly_hhrlhf and gpteacher_roleplay, of which 30 % are corrupted: a third of these by the answer of another pair, a
 third by cutting the answer off within its first third, a third by random letters in the place of a fifth of its own. For each
@@ -10,7 +10,7 @@ are aimed at other sound pairs; a rank stands for a score where a method has an 
 example: it is asked about `--less` of the pairs (none by default), with its seconds for each, with adapters in the last
 `--layers` of the model (all by default). The corrupted pairs are few: a standard error is some 0.08 by kind and 0.05 over
 all, as the seeds of random_k show. Models: SmolLM2-135M, static vectors. `--judge` asks SmolLM2, which is no judge, for the marks of
-`judge` and of `deita`. No reward model, no UniEval and no scorer of DEITA is here: put theirs in its place. The last line is the best AUC over all, divided by
+`judge` and of `deita`, with `--chat` in its chat template. No reward model, no UniEval and no scorer of DEITA is here: put theirs in its place. The last line is the best AUC over all, divided by
 chance.
 """
 
@@ -40,6 +40,7 @@ from curate.select.instruct_mining import InstructMining
 from curate.select.judge import Judge
 from curate.select.knn_target import KnnTarget
 from curate.select.less import Less
+from curate.select.look import Look
 from curate.select.pool import scored
 from curate.select.selector import Selector
 from curate.select.semdedup import D4
@@ -120,10 +121,13 @@ def aimed(texts: pa.Array, target: Sequence[tuple[str, str]]) -> dict[str, Value
         "facility_location, order": FacilityLocation(picks=len(texts)),
         "dpp, order": Dpp(picks=len(texts)),
         "d4, order": D4(),
+        "look, does it look like its set": Look(label="x.set"),
     }
+    # half of the pairs are of either set
+    signals = {"embed.vector": vectors, "x.set": (np.arange(len(texts)) >= len(texts) // 2).astype(np.float64)}
     found = {}
     for name, selector in selectors.items():
-        made = scored(selector, texts, {"embed.vector": vectors})
+        made = scored(selector, texts, signals)
         last = len(texts) + 1
         column = -made["rank"].fill_null(last).to_numpy() if "order" in name else made["score"].to_numpy()
         found[name] = np.nan_to_num(np.asarray(column, np.float64), nan=-np.inf)
@@ -177,8 +181,8 @@ def orders(pairs: Sequence[tuple[str, str]]) -> dict[str, Values]:
     }  # fmt: skip
 
 
-def marks(pairs: Sequence[tuple[str, str]]) -> dict[str, Values]:
-    """Marks of SmolLM2, as of a judge, and what `deita` makes of them."""
+def marks(pairs: Sequence[tuple[str, str]], chat: bool) -> dict[str, Values]:
+    """Marks of SmolLM2, as of a judge, and what `deita` makes of them; `chat`: asked in its chat template."""
     batch = document_batch(documents(pairs))
     asked: dict[str, dict[str, Any]] = {
         "judge, AlpaGasus' question": {},
@@ -186,7 +190,7 @@ def marks(pairs: Sequence[tuple[str, str]]) -> dict[str, Values]:
         "deita's quality": {"prompt": QUALITY, "scale": (1, 6)},
     }
     found = {
-        name: np.asarray(Judge(model="smollm2", **more).process(batch)["judge"].field("score"), np.float64)
+        name: np.asarray(Judge(model="smollm2", chat=chat, **more).process(batch)["judge"].field("score"), np.float64)
         for name, more in asked.items()
     }
     given = {"embed.vector": static_vectors(batch["text"], 512), "x.complexity": found["deita's complexity"]}
@@ -213,6 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--layers", type=int, metavar="L", help="adapters of LESS in the last L layers alone")
     options.add_argument("--only-less", action="store_true", help="nothing but LESS")
     options.add_argument("--judge", action="store_true", help="marks of SmolLM2 for judge and deita, and nothing else")
+    options.add_argument("--chat", action="store_true", help="with --judge: ask in the chat template of SmolLM2")
     chosen = options.parse_args(arguments)
     pin_to_one_core()
     count = 40 if chosen.quick else 160
@@ -222,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: dict[str, Values] = {}
     if chosen.judge:
         start = time.process_time()
-        found = marks(pairs)
+        found = marks(pairs, chosen.chat)
         print(f"three marks a pair: {(time.process_time() - start) / len(pairs):.2f} s a pair")
     elif not chosen.only_less:
         found = orders(pairs) | aimed(pa.array([row["text"] for row in documents(pairs)]), target)

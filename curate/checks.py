@@ -54,6 +54,7 @@ def check(pipeline: Pipeline, known: Sequence[Problem] = (), *, any_output: bool
     problems += _packages(files)
     problems += check_heads(files)
     problems += _languages(pipeline, files)
+    problems += _metadata(pipeline, files)
     if problems:
         raise ConfigError(problems)
     return files
@@ -129,6 +130,19 @@ def _languages(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
             hint = f"put `- language` before it, or name the language of all: `{step.kind}: {{language: en}}`"
             problems.append(Problem(_where(pipeline, i), what, hint))
     return problems
+
+
+def _metadata(pipeline: Pipeline, files: Sequence[InputFile]) -> list[Problem]:
+    """Keys that a step reads and no input keeps. What keeps some by itself, as front matter, cannot be told."""
+    if any(file.settings.format not in ("jsonl", "parquet", "arrow") for file in files):
+        return []
+    kept = {key for file in files for key in file.settings.metadata}
+    return [
+        Problem(_where(pipeline, i, "keys"), f"no input keeps `{key}`", f"write `metadata: [{key.partition('.')[0]}]` of the input")
+        for i, step in enumerate(pipeline.steps if files else [])
+        for key in step.metadata_keys()
+        if not {key, key.partition(".")[0]} & kept
+    ]  # fmt: skip
 
 
 def _packages(files: Sequence[InputFile]) -> list[Problem]:

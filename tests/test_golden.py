@@ -50,6 +50,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "decontaminate": {"against": str(Path(__file__).parent / "golden_set.jsonl"), "action": "cut"},
     "ensemble": {"scores": ["golden.row"]},
     "quantiles": {"by": "golden.row"},
+    "scores": {"keys": ["a.b"]},
     "tag": {"quantile": 0.5, "prefix": [{"name": "source", "of": "source"}]},
 }
 
@@ -62,6 +63,11 @@ def sample(kind: str) -> pa.RecordBatch:
             [{"row": 0, "id": "0", "offset": 0, "content": PAGE, "media_type": "text/html", **place}], raw=True
         )
     rows = [{"row": i, "id": str(i), "offset": i, "text": text, **place} for i, text in enumerate(TEXTS)]
+    if kind == "scores":
+        rows = [
+            {**row, "metadata": json.dumps({"a": {"b": value}})}
+            for row, value in zip(rows, (1, "2.5", None, True, "x"), strict=False)
+        ]
     if kind in TALKING:
         rows = [{**row, "messages": talk(row["text"])} for row in rows]
     return document_batch(rows)

@@ -14,6 +14,7 @@ STEPS = {
     "url_rules": ("curate.steps.url_rules", "UrlRules"),
     "language": ("curate.steps.language", "Language"),
     "paragraph_language": ("curate.steps.paragraph_language", "ParagraphLanguage"),
+    "scores": ("curate.steps.scores", "Scores"),
     "script": ("curate.steps.script", "Script"),
     "repetition": ("curate.steps.repetition", "Repetition"),
     "quality": ("curate.steps.quality", "Quality"),

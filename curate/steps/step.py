@@ -98,6 +98,10 @@ class Step(BaseModel):
         """Name -> content hash (or version) of the models and lists that this step reads. Raises MissingAsset."""
         return {}
 
+    def metadata_keys(self) -> list[str]:
+        """Keys of the documents' `metadata` that the step reads, for the check before the run."""
+        return []
+
     def behind(self, earlier: Sequence[Step]) -> Self:
         """This step, told of those before it in the file: a selector embeds its target as the pool was embedded."""
         return self
