@@ -74,6 +74,22 @@ def test_every_kind_finds_the_neighbours(points: Any, kind: Any, metric: Any) ->
     assert again[0].tobytes() == found.tobytes() and again[1].tobytes() == rows.tobytes()
 
 
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_query_alone_is_answered_as_among_others(points: Any, kind: Any, metric: Any) -> None:
+    index = VectorIndex.train(points[:2000], expected=2000, kind=kind, metric=metric)
+    queries = points[5:13]  # two of them are no points
+    assert (index.search(queries[:1], 3)[1] == -1).all()
+    index.add(np.full((20, 36), NAN, np.float32))
+    assert (index.search(queries[:1], 3)[1] == -1).all()
+    index.add(points[:2000])
+    near, rows = index.search(queries, 5)
+    alone = [index.search(queries[i : i + 1], 5) for i in range(len(queries))]
+    assert np.concatenate([found for found, _ in alone]).tobytes() == near.tobytes()
+    assert np.array_equal(np.concatenate([numbers for _, numbers in alone]), rows)
+    assert (rows[[2, 6]] == -1).all() and (rows[0] >= 20).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_search_can_be_limited_to_some_rows(points: Any, kind: Any) -> None:
     index = VectorIndex.build(points, kind=kind)
