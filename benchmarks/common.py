@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared" / "data"
+SHARED = Path(os.environ.get("CURATE_BENCH_DATA") or ROOT.parent / "shared" / "data")
 
 
 def stop(reason: str) -> SystemExit:
@@ -26,7 +26,7 @@ def stop(reason: str) -> SystemExit:
 
 
 def shared_file(path: str) -> Path:
-    """A file of the real data beside the checkout, by its path below `../shared/data`."""
+    """A file of the real data by its path below `CURATE_BENCH_DATA`, or below `../shared/data` beside the checkout."""
     found = SHARED / path
     if not found.exists():
         raise stop(f"{found} is missing")

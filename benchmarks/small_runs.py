@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ def write_set(folder: Path, by_source: Mapping[str, Sequence[Any]], vocabulary: 
     }
     first = next(iter(documents.values()))[0]
     masked, scored = len(first) > 1 and first[1] is not None, len(first) > 2
-    file = TokenFile(2, masked=masked, scored=scored)
+    width = 2 if vocabulary <= 1 << 16 else 4
+    file = TokenFile(width, masked=masked, scored=scored)
     for source, held in documents.items():
         for number, made in enumerate(held):
             ids, mask, scores = (*(None if part is None else np.asarray(part) for part in made), None, None)[:3]
@@ -33,7 +35,7 @@ def write_set(folder: Path, by_source: Mapping[str, Sequence[Any]], vocabulary: 
         (place / TOKENS).mkdir()
         facts = {"path": f"{TOKENS}/00000.arrow", **file.write(place / TOKENS / "00000.arrow")}
         tokenizer = {"name": "numbers", "sha256": "0" * 64, "vocabulary": vocabulary}
-        write_manifest(place, [facts], tokenizer=tokenizer, width=2, masked=masked, scored=scored)
+        write_manifest(place, [facts], tokenizer=tokenizer, width=width, masked=masked, scored=scored)
     return folder
 
 
@@ -47,6 +49,39 @@ def trained(settings: Mapping[str, Any]) -> Path:
     Path(chosen.output).mkdir(parents=True, exist_ok=True)
     with Parallel(chosen) as parallel:
         return train(chosen, parallel)
+
+
+def watched(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Train without checkpoints, which are 1.6 GB for a model of 135M parameters; a run that was stopped begins anew.
+
+    `losses`: [step, held-out loss] before the run and at each evaluation, of the only source that is held out; `weights` of
+    the last mixture by source; `seconds` of the steps and evaluations.
+    """
+    from curate.train.loop import evaluate, mix, prepare, train_step
+    from curate.train.parallel import Parallel
+    from curate.train.settings import TrainSettings
+
+    chosen = TrainSettings.model_validate({"device": "cpu", **settings})
+    assert chosen.evaluate is not None
+    Path(chosen.output).mkdir(parents=True, exist_ok=True)
+    losses: list[tuple[int, float]] = []
+    with Parallel(chosen) as parallel:
+        run = prepare(chosen, parallel)
+        begun = time.monotonic()
+        while True:
+            if run.step % chosen.evaluate.every == 0 or run.step == chosen.steps:
+                evaluate(run)
+                losses.append((run.step, next(iter(run.held_out.values()))["loss"]))
+            if run.step == chosen.steps:
+                break
+            if run.mixture.due(run.step):
+                mix(run)
+            train_step(run, next(run.loader))
+            run.step += 1
+        seconds = time.monotonic() - begun
+        _, weights = run.loader.state()["weights"][-1]
+        run.loader.close()
+    return {"losses": losses, "weights": weights, "seconds": seconds}
 
 
 def held_out(checkpoint: Path) -> dict[str, float]:
