@@ -1,7 +1,8 @@
 """What every benchmark needs: the real data, one core, the peers' interpreter, and the last line `ratio: X`.
 
 A peer runs as a script of `benchmarks/peers/` in an environment of its own (`make bench-env`), named by
-`CURATE_BENCH_PYTHON`; it prints one JSON object as the last line of its output.
+`CURATE_BENCH_PYTHON`; it prints one JSON object as the last line of its output. The data lie in
+`../shared/data` beside the checkout, or where `CURATE_BENCH_DATA` says.
 """
 
 from __future__ import annotations
