@@ -12,12 +12,15 @@ from __future__ import annotations
 import shutil
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.common import parser
 from benchmarks.small_runs import held_out, kept, one_thread, spread, trained, write_set
+
+if TYPE_CHECKING:
+    from curate.train.merge.merging import MergeSettings
 
 STATES, LENGTH, ROWS = 64, 32, 32
 #: of Dirichlet rows: their mean entropy is then 1.3 nats
@@ -29,7 +32,8 @@ SHAPE = {
     "num_key_value_heads": 4,
     "intermediate_size": 256,
 }
-Found = dict[str, dict[str, float]]
+#: of the task vector, in models that are made without training
+PARTS = (0.25, 0.5, 0.75)
 
 
 def chains(rng: np.random.Generator) -> dict[str, Any]:
@@ -95,26 +99,31 @@ def recipes(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def merged(folder: Path, base: Path, models: list[Path]) -> Found:
-    """Held-out losses of models that are made of others without training."""
+def merged(folder: Path, base: Path, models: list[Path]) -> dict[str, list[dict[str, float]]]:
+    """Held-out losses of models that are made of others without training: of each seed, and of all seeds together."""
+    from curate.train.merge.merging import MergeSettings
+
+    wanted = {f"scaled x {x}": [MergeSettings("arithmetic", (str(m),), str(base), (x,)) for m in models] for x in PARTS}
+    wanted |= {
+        f"LiNeS, alpha {x}": [MergeSettings("lines", (str(m),), str(base), alpha=x) for m in models] for x in PARTS
+    }
+    if len(models) > 1:
+        wanted[f"soup of {len(models)} seeds"] = [MergeSettings("soup", tuple(map(str, models)))]
+    return {name: [_measured(folder, one) for one in chosen] for name, chosen in wanted.items()}
+
+
+def _measured(folder: Path, chosen: MergeSettings) -> dict[str, float]:
     from curate.train.held_out import HeldOut
-    from curate.train.merge.merging import MergeSettings, merge
+    from curate.train.merge.merging import merge
     from curate.train.models import reload_model
     from curate.train.token_set import TokenSet
 
+    output = folder / "merged"
+    shutil.rmtree(output, ignore_errors=True)
+    merge(chosen, output, note=lambda _: None)
     measure = HeldOut(TokenSet.open(folder / "data" / "held-out"), context=LENGTH)
-    first, found = str(models[0]), {}
-    wanted = {f"scaled x {x}": MergeSettings("arithmetic", (first,), str(base), (x,)) for x in (0.25, 0.5, 0.75)}
-    wanted |= {f"LiNeS, alpha {x}": MergeSettings("lines", (first,), str(base), alpha=x) for x in (0.25, 0.5, 0.75)}
-    if len(models) > 1:
-        wanted[f"soup of {len(models)} seeds"] = MergeSettings("soup", tuple(map(str, models)))
-    for name, chosen in wanted.items():
-        output = folder / "merged" / name.replace(" ", "-")
-        shutil.rmtree(output, ignore_errors=True)
-        merge(chosen, output, note=lambda _: None)
-        losses = measure.figures(reload_model(output, False))
-        found[name] = {source: losses[source]["loss"] for source in ("a", "b")}
-    return found
+    losses = measure.figures(reload_model(output, False))
+    return {source: losses[source]["loss"] for source in ("a", "b")}
 
 
 def table(base: dict[str, float], found: dict[str, list[dict[str, float]]]) -> float:
@@ -155,8 +164,7 @@ def main() -> None:
     tuned = [folder / f"full-fine-tuning-{seed}" / "model" for seed in seeds]
     of = [base, found["full fine-tuning"]]
     made = kept(folder / "results" / "merged.json", lambda: merged(folder, model, tuned), of=of)
-    found |= {name: [losses] for name, losses in made.items()}
-    print(f"ratio: {table(base, found):.2f}")
+    print(f"ratio: {table(base, found | made):.2f}")
 
 
 if __name__ == "__main__":

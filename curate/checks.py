@@ -14,6 +14,7 @@ from curate.documents import DOCUMENT, RAW
 from curate.errors import ConfigError, MissingAsset, Problem
 from curate.files import read_json
 from curate.inputs import InputFile, check_heads, find_files, tell_language
+from curate.model_errors import untold
 from curate.readers import FORMATS, PACKAGES
 from curate.steps.by_language import ByLanguage
 from curate.steps.step import Step
@@ -41,7 +42,7 @@ def check(pipeline: Pipeline, known: Sequence[Problem] = (), *, any_output: bool
         *_order(pipeline),
         *_columns(pipeline),
         *_assets(pipeline),
-        *_training(pipeline),
+        *untold(_training(pipeline), known),
         *_tokens(pipeline),
         *([] if any_output or any(" output" in problem.where for problem in known) else _output(pipeline)),
     ]

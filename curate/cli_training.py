@@ -193,11 +193,18 @@ def trace(
     directory: Annotated[
         str, typer.Argument(metavar="DIR", help="The output folder of a training run, or a checkpoint of it.")
     ],
-    step: Annotated[int, typer.Option("--step", min=0, help="The step, from 0.")],
-    around: Annotated[int, typer.Option("--around", min=0, help="Also so many steps before and after.")] = 0,
+    step: Annotated[int | None, typer.Option("--step", min=0, help="The step, from 0.")] = None,
+    around: Annotated[
+        str,
+        typer.Option(
+            "--around",
+            metavar="N|spike",
+            help="So many steps before and after; spike: the nearest that the guard noted, without --step all.",
+        ),
+    ] = "0",
     json: Annotated[bool, typer.Option("--json", help="One JSON object a document.")] = False,
 ) -> None:
     """List the documents that a training step was made of: source, place, URL, what part was used."""
-    from curate.train.trace import trace_steps
+    from curate.train.trace import trace as trace_steps
 
     trace_steps(Path(directory), step, around=around, as_json=json)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from curate.errors import ConfigError, Problem
-from curate.model_errors import problems_of, shown
+from curate.model_errors import problems_of, shown, sound_part
 from curate.settings import ExecutorSettings, InputEntry, Output
 from curate.steps import STEPS, step_class
 from curate.steps.step import Step
@@ -23,6 +23,8 @@ Settings = TypeVar("Settings", bound=BaseModel)
 TOP_LEVEL = ("name", "seed", "inputs", "steps", "output", "executor", "train")
 # what a training within a pipeline has of the pipeline
 GIVEN = ("data", "output")
+# what stands for keys of a training that are missing or wrong, while the rest is checked
+SPARE = {"name": "run", "data": [], "model": {"preset": "1m"}, "steps": 1, "output": "."}
 
 
 @dataclass(frozen=True)
@@ -102,18 +104,21 @@ def is_pipeline(file: str) -> bool:
 
 def read_settings(cls: type[Settings], file: str, overrides: Sequence[str] = ()) -> Settings:
     """A YAML file that holds the settings of one model, `KEY=VALUE` put over them. Raises ConfigError with every problem."""
-    return read_with_places(cls, file, overrides)[0]
-
-
-def read_with_places(cls: type[Settings], file: str, overrides: Sequence[str] = ()) -> tuple[Settings, Source]:
-    """As `read_settings`, with the file's places for problems that are found later."""
     source = _parsed(file, "name a YAML file")
     problems: list[Problem] = []
     _set_all(source.data, overrides, problems)
     made: Settings | None = _model(cls, source.data, (), source, problems)
     if made is None or problems:
         raise ConfigError(problems)
-    return made, source
+    return made
+
+
+def read_training(file: str, overrides: Sequence[str]) -> tuple[TrainSettings | None, Source, list[Problem]]:
+    """A training file, `KEY=VALUE` put over it: the settings, or what is right of them, its places, and its problems."""
+    source = _parsed(file, "name a YAML file")
+    problems: list[Problem] = []
+    _set_all(source.data, overrides, problems)
+    return _train_settings(source.data, (), source, problems), source, problems
 
 
 def _parsed(file: str, hint: str) -> Source:
@@ -132,7 +137,7 @@ def _build(source: Source, folder: Path, input_folder: Path, problems: list[Prob
             problems.append(Problem(source.where((key,), key=True), "unknown key", nearest(key, TOP_LEVEL)))
     for key in ("name", "inputs", "steps", "output"):
         if key not in data:
-            problems.append(Problem(source.where(()), f"the key `{key}` is missing"))
+            problems.append(Problem(source.where((key,)), f"the key `{key}` is missing"))
     inputs = _list(source, "inputs", problems)
     entries = [_model(InputEntry, entry, ("inputs", i), source, problems) for i, entry in enumerate(inputs)]
     steps = [
@@ -178,8 +183,19 @@ def _training(source: Source, output: Output | None, problems: list[Problem]) ->
     own |= {"seed": seed if isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 else 0}
     own |= dict.fromkeys(GIVEN, "run")
     data = own | {key: value for key, value in given.items() if key not in GIVEN} if isinstance(given, dict) else given
-    made: TrainSettings | None = _model(TrainSettings, data, ("train",), source, problems)
-    return made
+    return _train_settings(data, ("train",), source, problems)
+
+
+def _train_settings(data: Any, path: Key, source: Source, problems: list[Problem]) -> TrainSettings | None:
+    """Of a training; where something is wrong, of the rest, so that what else is wrong can be told with it."""
+    if not isinstance(data, dict):
+        problems.append(Problem(source.where(path), f"expected settings `key: value`, got {shown(data)}"))
+        return None
+    try:
+        return TrainSettings.model_validate(data)
+    except ValidationError as error:
+        problems += problems_of(TrainSettings, error, data, path, source)
+        return sound_part(TrainSettings, error, data, SPARE)
 
 
 def _list(source: Source, key: str, problems: list[Problem]) -> list[Any]:

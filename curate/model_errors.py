@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from curate.errors import Problem
 from curate.yaml_source import Path as Key
 from curate.yaml_source import Source, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Error(NamedTuple):
@@ -23,6 +27,43 @@ class _Error(NamedTuple):
 def problems_of(cls: type[BaseModel], error: ValidationError, data: Any, path: Key, source: Source) -> list[Problem]:
     """One of each mistake in `data`, which stands at `path` and is no `cls`."""
     return [_problem(cls, found, path, source) for found in _meant([_placed(e, data) for e in error.errors()], 0)]
+
+
+def sound_part(cls: type[Model], error: ValidationError, data: Any, spare: Mapping[str, Any]) -> Model | None:
+    """A `cls` of what is right in `data`, with `spare` for keys that it needs, so that the rest can be checked; or None."""
+    kept = deepcopy(data)
+    for found in _meant([_placed(e, data) for e in error.errors()], 0):
+        _remove(kept, found.place[:-1] if found.details["type"] == "missing" else found.place)
+    kept = {**spare, **kept}
+    if kept == data:
+        return None
+    try:
+        return cls.model_validate(kept)
+    except ValidationError as other:
+        return sound_part(cls, other, kept, {})
+
+
+def _remove(data: dict[Any, Any], place: Key) -> None:
+    """Of a list the whole list goes: what stands behind would have another place."""
+    if len(place) > 1 and isinstance(data.get(place[0]), dict):
+        _remove(data[place[0]], place[1:])
+    elif place:
+        data.pop(place[0], None)
+
+
+def untold(found: Iterable[Problem], told: Sequence[Problem]) -> list[Problem]:
+    """Those of `found` that do not stand at what is told already, nor above it: they may come of it."""
+    known = [_key(problem) for problem in told]
+    return [
+        problem
+        for problem in found
+        if not any(key == _key(problem) or key.startswith((f"{_key(problem)}.", f"{_key(problem)}[")) for key in known)
+    ]
+
+
+def _key(problem: Problem) -> str:
+    """`file:line:col key.path` -> `key.path`."""
+    return problem.where.rpartition(" ")[2]
 
 
 def _placed(details: Any, data: Any) -> _Error:
@@ -68,7 +109,7 @@ def _problem(cls: type[BaseModel], error: _Error, path: Key, source: Source) -> 
     if details["type"] == "extra_forbidden":
         return Problem(source.where(full, key=True), "unknown key", nearest(str(place[-1]), _fields(cls, place)))
     if details["type"] == "missing":
-        return Problem(source.where(full[:-1]), f"the key `{place[-1]}` is missing")
+        return Problem(source.where(full), f"the key `{place[-1]}` is missing")
     message = details["msg"].removeprefix("Value error, ")
     got = "" if details["type"] == "value_error" else f", got {shown(details['input'])}"
     return Problem(source.where(full), message[:1].lower() + message[1:] + got)

@@ -100,10 +100,10 @@ def test_a_mistake_within_a_setting_of_several_kinds_is_one_problem_at_its_place
 def test_missing_and_unknown_keys_of_one_part_are_all_told(tmp_path: Path) -> None:
     text = GOOD.replace('{name: web, path: "*.jsonl"}', "{nam: a}").replace("output: {path:", "output: {pathh:")
     assert problems(tmp_path, text) == [
-        "p.yaml:4:5 inputs[0]: the key `name` is missing",
-        "p.yaml:4:5 inputs[0]: the key `path` is missing",
+        "p.yaml:4:5 inputs[0].name: the key `name` is missing",
+        "p.yaml:4:5 inputs[0].path: the key `path` is missing",
         "p.yaml:4:6 inputs[0].nam: unknown key\n  hint: did you mean name?",
-        "p.yaml:9:9 output: the key `path` is missing",
+        "p.yaml:9:9 output.path: the key `path` is missing",
         "p.yaml:9:10 output.pathh: unknown key\n  hint: did you mean path?",
     ]
     (tmp_path / "t.yaml").write_text("name: a\nstepz: 3\nmodel: {preset: 1m}\noutput: o\newc: {dat: old}\n")

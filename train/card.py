@@ -28,7 +28,7 @@ def model_card(settings: TrainSettings, state: Mapping[str, Any], sets: Sequence
         "; ".join([f"- `{found.hash}`, tokenizer {found.manifest['tokenizer']['name']}", *map(_run, found.runs)])
         for found in sets
     ]
-    weights = state["loader"].get("history") or []
+    changes = len(state["loader"]["weights"]) - 1
     lines = [
         *head, "---", "", f"# {settings.name}", "",
         f"{'Trained from ' + base if base else 'A model of the shape ' + str(settings.model.preset)}, "
@@ -37,7 +37,7 @@ def model_card(settings: TrainSettings, state: Mapping[str, Any], sets: Sequence
         *_recipe(settings), "", "## Data", "", "Tokenised sets by the hash of their content:", "", *data, "",
         "| source | documents | tokens | epochs |", "|---|---|---|---|", *rows, "",
         f"Cut off: {total['cropped']:,} tokens; dropped: {total['dropped']:,}; padding: {total['padded']:,}; the first token "
-        f"of each of {total['never_predicted']:,} pieces was never predicted. Weights changed {max(0, len(weights) - 1)} times.",
+        f"of each of {total['never_predicted']:,} pieces was never predicted. Weights changed {changes} times.",
     ]  # fmt: skip
     if held_out:
         lines += [

@@ -101,6 +101,8 @@ def early_problems(settings: TrainSettings, where: Where, *, held_out: bool) -> 
 
 def data_problems(settings: TrainSettings, where: Where) -> list[Problem]:
     """What is wrong with the sets, or with the settings for these sets."""
+    if not settings.data_folders:
+        return [Problem(where(("data",)), "names no folder", "curate tokenize SHARDS --output FOLDER makes one")]
     problems: list[Problem] = []
     sets = [_opened(folder, where(("data",)), problems) for folder in settings.data_folders]
     held = _opened(settings.held_out, where(("evaluate", "data")), problems) if settings.held_out else None

@@ -15,6 +15,8 @@ from curate.train.settings import GuardSettings
 MEMORY = 0.98
 LEAST = 50
 NAMED = 8
+#: how a spike is told in metrics.jsonl
+SPIKE = "is a spike"
 
 
 @dataclass

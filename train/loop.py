@@ -30,7 +30,7 @@ from curate.train.beginning import Beginning, address, files_read
 from curate.train.card import model_card
 from curate.train.evaluate import Evaluation, open_evaluation
 from curate.train.ewc import Penalty
-from curate.train.guard import Guard, check_finite, named_documents
+from curate.train.guard import SPIKE, Guard, check_finite, named_documents
 from curate.train.loader import Loader
 from curate.train.losses import Objective
 from curate.train.metrics import Metrics
@@ -135,7 +135,7 @@ def train_step(run: Run, batch: Batch) -> dict[str, Any]:
     spike = trained > NOTHING and run.guard.is_spike(mean, settings.guard)
     if spike and run.metrics:
         skipped = ", left out" if settings.guard.skip else ""
-        run.metrics.note(run.step, f"loss {mean:.3f} is a spike{skipped}", named_documents(run.loader.documents(batch)))
+        run.metrics.note(run.step, f"loss {mean:.3f} {SPIKE}{skipped}", named_documents(run.loader.documents(batch)))
     share = rate(settings.schedule, run.step, settings.steps)
     set_rate(run.optimizers, share)
     for optimizer in run.optimizers:

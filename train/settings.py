@@ -189,7 +189,7 @@ class TrainSettings(_Strict):
 
     def with_held_out(self) -> Self:
         """With `evaluate.data` as it is by default: what was held out of the first set."""
-        if self.evaluate is None or self.evaluate.data is not None:
+        if self.evaluate is None or self.evaluate.data is not None or not self.data_folders:
             return self
         folder = Path(self.data_folders[0]) / HELD_OUT
         update = {"data": str(folder) if folder.exists() else None}

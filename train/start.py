@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from curate.config import Overrides, Pipeline, is_pipeline, load, read_with_places
+from curate.config import Overrides, Pipeline, is_pipeline, load
+from curate.config import read_training as read_settings
 from curate.errors import ConfigError, MissingAsset, Problem
 from curate.job import file_of
+from curate.model_errors import untold
 from curate.train.after import EVALUATION, tell_evaluation
 from curate.train.checks import Where, data_problems, setting_problems, start_problems
 from curate.train.settings import TrainSettings
@@ -46,8 +48,11 @@ def read_training(file: str, *, output: str | None, settings: Sequence[str]) -> 
             raise ConfigError([Problem(pipeline.source.where(("output",)), what, hint)])
         chosen, where = training_of(pipeline), place_of(pipeline)
     else:
-        made, source = read_with_places(TrainSettings, file, settings)
-        chosen, where = made.placed(Path(file).parent).with_held_out(), source.where
+        made, source, problems = read_settings(file, settings)
+        placed = made and made.placed(Path(file).parent)
+        if problems or placed is None:
+            raise ConfigError([*problems, *(untold(mistakes(placed, source.where), problems) if placed else ())])
+        chosen, where = placed.with_held_out(), source.where
     return (chosen if output is None else chosen.model_copy(update={"output": output})), where
 
 
@@ -103,13 +108,17 @@ def train_run(settings: TrainSettings, where: Where, *, force: bool = False, clo
 
 def refuse_mistakes(settings: TrainSettings, where: Where) -> None:
     """Raises ConfigError with all that is wrong with the settings or the sets."""
+    if problems := mistakes(settings, where):
+        raise ConfigError(problems)
+
+
+def mistakes(settings: TrainSettings, where: Where) -> list[Problem]:
+    """What is wrong with the settings or the sets."""
     # of data that are not there nobody knows whether something was held out
     unknown = not all((Path(folder) / MANIFEST).is_file() for folder in settings.data_folders)
-    problems = [
+    return [
         *setting_problems(settings, where, held_out=unknown), *start_problems(settings, where), *data_problems(settings, where)
     ]  # fmt: skip
-    if problems:
-        raise ConfigError(problems)
 
 
 def _forget(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`curate trace DIR --step N`: from a step of training back to the documents it was made of."""
+"""`curate trace DIR --step N [--around N|spike]`: from steps of training back to the documents they were made of."""
 
 from __future__ import annotations
 
@@ -7,32 +7,73 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curate.errors import CurateError
+from curate.errors import ConfigError, CurateError, Problem
 from curate.files import read_json
 from curate.train import checkpoint
+from curate.train.guard import SPIKE
 from curate.train.sources import Sources
 from curate.train.step_log import steps
 from curate.train.token_set import TokenSet
 
 
-def trace_steps(output: Path, step: int, *, around: int, as_json: bool) -> None:
-    """Print a line a document. Raises CurateError for a step that is not on record."""
-    for entry in traced(output, step, around=around):
+def trace(output: Path, step: int | None, *, around: str, as_json: bool) -> None:
+    """Print a line a document: of the steps `around` `step`, or of spikes. Raises ConfigError, CurateError."""
+    output = _output(output)
+    if around == "spike":
+        told = spikes(output, step)
+        for number, event in told.items():
+            if not as_json:
+                print(f"step {number}: {event}")
+            _print(traced(output, number), as_json)
+        return
+    if not around.isdecimal():
+        raise ConfigError([Problem("--around", f"expected a number of steps, or spike, got {around}")])
+    if step is None:
+        raise ConfigError(
+            [Problem("--step", "is missing", "--step N, or --around spike for those that the guard noted")]
+        )
+    _print(traced(output, step, around=int(around)), as_json)
+
+
+def _print(entries: Iterator[dict[str, Any]], as_json: bool) -> None:
+    for entry in entries:
         print(json.dumps(entry) if as_json else _line(entry))
+
+
+def _output(folder: Path) -> Path:
+    """The output folder of a run, named by itself or by one of its checkpoints."""
+    return folder.resolve().parent.parent if (folder / checkpoint.STATE).is_file() else folder
+
+
+def spikes(output: Path, step: int | None = None) -> dict[int, str]:
+    """Step -> what the guard said, of the spikes whose documents are on record; of `step`, the nearest alone. Raises CurateError."""
+    path = output / "metrics.jsonl"
+    entries = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    last = _state(output)["step"]
+    told = {e["step"]: e["event"] for e in entries if SPIKE in e.get("event", "") and e["step"] < last}
+    if not told:
+        what = f"has no spike in its steps 0 to {last - 1}"
+        raise CurateError(
+            str(output), what, "`guard: {spike: 6}` is how many deviations above the running mean are one"
+        )
+    return told if step is None else dict([min(told.items(), key=lambda entry: abs(entry[0] - step))])
+
+
+def _state(output: Path) -> dict[str, Any]:
+    found = checkpoint.checkpoints(output)
+    if not found:
+        raise CurateError(str(output), "holds no checkpoint of a training run", "name the `output` of a training file")
+    return checkpoint.state_of(found[-1])
 
 
 def traced(output: Path, step: int, *, around: int = 0) -> Iterator[dict[str, Any]]:
     """The documents of the steps from `step - around` to `step + around`, in order of step and row.
 
     Each with `step`, `row`, `source`, `id`, `path`, `offset`, the tokens used (`start`, `length`), and from the ledger of
-    the run that made the shards, where that is at hand, `url` and signals.
+    the run that made the shards, where that is at hand, `url` and signals. Raises CurateError for a step that is not on record.
     """
-    if (output / checkpoint.STATE).is_file():  # one of its checkpoints
-        output = output.parent.parent
-    found = checkpoint.checkpoints(output)
-    if not found:
-        raise CurateError(str(output), "holds no checkpoint of a training run", "name the `output` of a training file")
-    state = checkpoint.state_of(found[-1])
+    output = _output(output)
+    state = _state(output)
     rows = steps(output, step - around, step + around).to_pylist()
     if not rows:
         raise CurateError(

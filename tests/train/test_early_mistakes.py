@@ -127,3 +127,28 @@ def test_the_model_of_a_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "run" / "model" / "config.json").write_text("{}")
     (problem,) = start_problems(settings(model={"from": str(tmp_path / "run")}), where)
     assert problem.where == "model.from" and problem.hint == f"name its model, {tmp_path}/run/model"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "name: x\nstepps: 3\ndata: nowhere\nmodel: {preset: 2m, attentoin: sdpa}\nrows: 6\nmicro_rows: 4\nloss: {kind: dftt}\n"
+            "evaluate: {datta: x}\noutput: out\ntrackers: [wandbb]\newc: {data: 3}\n",
+            ["model.attentoin", "steps", "evaluate.datta", "ewc.weight", "ewc.data", "trackers[0]", "stepps", "model.preset",
+             "micro_rows", "loss.kind", "data"],
+        ),
+        ("name: x\nmodel: {preset: 2m}\n", ["data", "steps", "output", "model.preset"]),
+        ("name: x\nmodel: {}\ndata: []\nsteps: 2\noutput: o\n", ["model", "data"]),
+    ],
+)  # fmt: skip
+def test_what_is_no_setting_hides_no_other_mistake(tmp_path: Path, text: str, expected: list[str]) -> None:
+    pytest.importorskip("torch")
+    from curate.errors import ConfigError
+    from curate.train.start import read_training, refuse_mistakes
+
+    (tmp_path / "t.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        refuse_mistakes(*read_training(str(tmp_path / "t.yaml"), output=None, settings=()))
+    # what may come of a mistake that is told, such as an evaluation on nothing, is not
+    assert sorted(problem.where.rpartition(" ")[2] for problem in caught.value.problems) == sorted(expected)

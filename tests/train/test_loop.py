@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from training_runs import VOCABULARY, losses_of, metrics, run, settings, stop_at
 
 from curate.errors import ConfigError, CurateError  # noqa: E402
 from curate.train.checkpoint import checkpoints, load_optimizer, state_of  # noqa: E402
-from curate.train.trace import traced  # noqa: E402
+from curate.train.trace import spikes, trace, traced  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,9 @@ def test_an_online_mixture_resumes_to_the_bit(data: Path, tmp_path: Path, mixtur
     assert run(settings(data, tmp_path / "cut", **more)) == whole
     weights = [entry["weights"]["web"] for entry in whole if "weights" in entry]
     assert len(weights) >= 3 and len(set(weights)) >= 2
+    # the card counts changes; the weights of the first step are none
+    changes = sum(a != b for a, b in pairwise(weights))
+    assert f"Weights changed {changes} times." in (tmp_path / "cut" / "model" / "README.md").read_text()
     drawings = [(tmp_path / name / "mixture.svg").read_text() for name in ("whole", "cut")]
     assert drawings[0] == drawings[1] and drawings[0].count("<title>") == 2 * len(weights)
 
@@ -183,6 +187,36 @@ def test_a_loss_that_is_no_number_names_its_documents(data: Path, tmp_path: Path
     chosen = settings(data, tmp_path, optimizer={"lr": 1e30, "clip": 0}, schedule={"warmup": 0})
     with pytest.raises(CurateError, match=r"(?s)the (loss|gradient's norm) is (nan|inf).*books\.jsonl|web\.jsonl"):
         run(chosen)
+
+
+def test_spikes_lead_to_their_documents(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that does not learn: any loss above the mean stands out."""
+    monkeypatch.setattr("curate.train.guard.LEAST", 2)
+    found = run(settings(data, tmp_path, guard={"spike": 0.01}, optimizer={"lr": 1e-12}))
+    told = {entry["step"]: entry for entry in found if "spike" in entry.get("event", "")}
+    assert 1 < len(told) < 11 and list(spikes(tmp_path)) == list(told)
+    steps = {entry["step"]: entry["loss"] for entry in losses_of(found)}
+    assert all(entry["event"] == f"loss {steps[step + 1]:.3f} is a spike" for step, entry in told.items())
+    # the guard named the first documents of the batch; a checkpoint stands for its run
+    for step, entry in told.items():
+        lines = {f"{e['source']} {e['path']} at {e['offset']} ({e['id']})" for e in traced(tmp_path, step)}
+        assert set(entry["lines"][:-1]) < lines
+    trace(checkpoints(tmp_path)[-1], None, around="spike", as_json=True)
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert printed == [entry for step in told for entry in traced(tmp_path, step)]
+    *_, last = told
+    assert list(spikes(tmp_path, 100)) == [last] and list(spikes(tmp_path, last)) == [last]
+    for step, around, said in (
+        (None, "0", "--step: is missing"),
+        (3, "x", "--around: expected a number of steps, or spike"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            trace(tmp_path, step, around=around, as_json=False)
+    (tmp_path / "metrics.jsonl").unlink()
+    with pytest.raises(CurateError, match="has no spike in its steps 0 to 11"):
+        trace(tmp_path, 3, around="spike", as_json=False)
 
 
 def test_a_batch_that_teaches_nothing_is_told_and_is_no_spike(tmp_path: Path) -> None:

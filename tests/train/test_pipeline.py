@@ -116,11 +116,14 @@ def test_mistakes_of_a_training_in_a_pipeline_have_a_place(tmp_path: Path) -> No
         "p.yaml:9:3 train.micro_rows: 12 rows are not a multiple of micro_rows, 8\n  hint: choose a divisor of rows",
         "p.yaml:12:19 train.mixture.kind: unknown kind `skillit`\n  hint: did you mean skill_it?",
     ]
-    assert told(("steps: 3", "steps: 3\n  stepps: 4\n  data: x"), ("context: 32", "context: 1")) == [
+    assert told(
+        ("steps: 3", "steps: 3\n  stepps: 4\n  data: x"), ("context: 32", "context: 1"), ("preset: 1m", "preset: 2m")
+    ) == [
         "p.yaml:14:3 train.data: `data` of a training within a pipeline is the run's own\n"
         "  hint: leave it out, or write a training file",
         "p.yaml:10:12 train.context: input should be greater than or equal to 2, got 1",
         "p.yaml:13:3 train.stepps: unknown key\n  hint: did you mean steps?",
+        "p.yaml:9:19 train.model.preset: unknown preset `2m`\n  hint: allowed: 1m, 5m, 15m, 60m, 125m, 350m, 760m, 1.5b",
     ]
     (problem,) = told((", held_out: 20%", ""))
     assert problem.startswith("p.yaml:13:13 train.evaluate: there is nothing to evaluate on\n  hint: ")
