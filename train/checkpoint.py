@@ -79,7 +79,9 @@ def load_own(checkpoint: Path, objective: Any) -> None:
 
 
 def clean(output: Path, *, keep: int, best: int | None) -> None:
-    """Remove all checkpoints but the newest `keep`, and that after `best` steps."""
+    """Remove all checkpoints but the newest `keep`, and that after `best` steps; and what a kill left of one half done."""
+    for path in (output / "checkpoints").glob(".*.tmp"):
+        shutil.rmtree(path)
     for path in checkpoints(output)[:-keep]:
         if int(path.name) != best:
             shutil.rmtree(path)

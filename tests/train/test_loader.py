@@ -196,6 +196,15 @@ def test_a_batch_says_what_it_holds(data: TokenSet) -> None:
     assert total["slots"] == total["placed"] + total["padded"] == 4 * 8 * 128
 
 
+def test_ids_above_65535_are_kept_in_four_bytes(tmp_path: Path) -> None:
+    held = make_set(tmp_path / "set", {"web": [70, 40, 300]}, width=4, vocabulary=150_000)
+    assert str(held.batch(held.blocks["web"][0])["tokens"].type.value_type) == "uint32"
+    loader = Loader([held], settings(rows=1))
+    found = np.concatenate([next(loader).tokens.ravel() for _ in range(3)])
+    known = np.concatenate([document.tokens for document in held.documents("web")])
+    assert set(found.tolist()) <= set(known.tolist()) and int(found.max()) > 65535
+
+
 def test_micro_batches_are_the_rows_of_the_batch(data: TokenSet) -> None:
     batch = next(Loader([data], settings(), weights=WEIGHTS))
     parts = list(batch.micro_batches(3))
