@@ -80,6 +80,10 @@ class PerplexityCorrelations(Selector):
     domain: Literal["host", "source", "lang"] = Field("host", description="what the domain of a document is")
     estimator: Literal["sign_cdf", "spearman"] = Field("sign_cdf", description="of the correlation")
 
+    def why_none(self) -> str:
+        """See Selector."""
+        return f"no document's {self.domain} is a domain of `losses`; `domain` may be host, source or lang"
+
     def assets(self) -> dict[str, str]:
         """The tables by their content. Raises ConfigError with all that is wrong with them."""
         from curate.files import file_sha256

@@ -76,6 +76,10 @@ class Dsir(Targeted):
                 count_features(chunk, raw)
         return log_ratio(target, raw, self.smoothing)
 
+    def why_none(self) -> str:
+        """See Selector."""
+        return f"texts of fewer than {self.min_tokens} tokens have none: lower `min_tokens`"
+
     def score(self, state: Scores, pool: Contributions) -> Iterator[Scores]:
         """The sums of the document's n-grams; NaN for a text that is too short."""
         for table in pool.tables():

@@ -155,6 +155,11 @@ class Selector(GlobalStep):
             raise self.problem(what, "give more --memory, or let a cheaper selector choose first")
         return count
 
+    def why_none(self) -> str:
+        """The hint where no document at all has a score."""
+        read = ", ".join(f"`{signal}`" for signal in self.reads().values())
+        return f"look at what it reads: {read}" if read else "look at the documents that come to it"
+
     def problem(self, what: str, hint: str) -> CurateError:
         """An error that names this step."""
         return CurateError(self.name, what, hint)
@@ -166,6 +171,10 @@ class Selector(GlobalStep):
         scores, further = list(self.score(state, contributions)), self.further(state)
         keys = np.concatenate([unit["key"].to_numpy() for unit in units] or [np.zeros(0, np.uint64)])
         joined = np.concatenate(scores or [np.zeros(0)])
+        if len(joined) and np.isnan(joined).all():
+            raise self.problem(
+                f"none of {len(joined):,} documents has a score: it would choose nothing", self.why_none()
+            )
         ranks = self.order(joined, keys, contributions)
         tokens, share = _running(ranks, self._tokens(units, contributions))
         start = 0

@@ -48,6 +48,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "domain_cap": {"max_documents": 5},
     "deita": {"complexity": "golden.row", "quality": "golden.row"},
     "decontaminate": {"against": str(Path(__file__).parent / "golden_set.jsonl"), "action": "cut"},
+    # the documents are short
+    "dsir": {"min_tokens": 0},
     "ensemble": {"scores": ["golden.row"]},
     "quantiles": {"by": "golden.row"},
     "scores": {"keys": ["a.b"]},

@@ -11,7 +11,7 @@ import pytest
 from corpora import pipeline, run_ok, write_jsonl
 from scipy.stats import spearmanr
 
-from curate.errors import ConfigError
+from curate.errors import ConfigError, CurateError
 from curate.select.correlations import PerplexityCorrelations, bits_per_byte, project, sign_cdf, spearman
 from curate.select.pool import scored
 
@@ -90,6 +90,10 @@ def test_bad_tables_are_told(tmp_path: Path, losses: str, words: str) -> None:
         PerplexityCorrelations().assets()
 
 
-def test_without_a_domain_there_is_no_score(tmp_path: Path) -> None:
-    found = scored(PerplexityCorrelations.model_validate(tables(tmp_path)), pa.array(["a", "b"]))
-    assert found["rank"].to_pylist() == [None, None]
+def test_a_document_without_a_domain_has_no_score(tmp_path: Path) -> None:
+    selector = PerplexityCorrelations.model_validate(tables(tmp_path))
+    found = scored(selector, pa.array(["a", "b"]), columns={"url": pa.array(["https://good.org/x", None])})
+    assert found["rank"].to_pylist() == [1, None]
+    with pytest.raises(CurateError, match="none of 2 documents has a score") as error:
+        scored(selector, pa.array(["a", "b"]))
+    assert "no document's host is a domain of `losses`" in str(error.value)

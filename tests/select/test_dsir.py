@@ -122,6 +122,11 @@ def test_a_target_without_tokens_is_an_error() -> None:
         scored(Dsir().aimed_at(pa.array([" ", None])), pa.array(["a b c"]))
 
 
+def test_a_pool_without_a_long_enough_text_is_an_error_not_an_empty_choice() -> None:
+    with pytest.raises(CurateError, match="none of 2 documents has a score(.|\n)*lower `min_tokens`"):
+        scored(Dsir().aimed_at(pa.array(["a b c"])), pa.array(["a b c", None]))
+
+
 def test_a_pipeline_resamples_towards_files(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     texts, target = mixed(40)
