@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from curate.compilation import compile_kernels
 from curate.dedup.memory import resolve_here
 from curate.dedup.step import GlobalStep, signal_values
+from curate.errors import CurateError
 from curate.executors.here import Here
 from curate.flow import run_steps
 from curate.memory import BASE, WORKER, workers_within
@@ -99,12 +100,17 @@ def _steps(plan: Plan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Record
     done, first, contributed = batch, None, batch
     for phase in plan.phases:
         if isinstance(phase, MapStage):
+            judged = True
             if phase.applied:
-                done = with_findings(done, _found(phase.applied, contributed, done))
+                try:
+                    found = _found(phase.applied, contributed, done)
+                except CurateError:  # so few may lack what the whole has: nothing is found, and nothing judged by it
+                    found, judged = phase.applied.findings_schema().empty_table(), False
+                done = with_findings(done, found)
             done = run_steps(phase.steps, done, {}, defaultdict(float))
             first = first or done
             rules = rules_sql(phase.steps)
-            if set(rule_columns(rules)) <= set(done.schema.names):
+            if judged and set(rule_columns(rules)) <= set(done.schema.names):
                 signals = pa.Table.from_batches([done])
                 verdict, _ = judge(signals, evaluate(signals.select(["row", *rule_columns(rules)]), rules), phase.steps)
                 done = done.filter(pc.equal(verdict["fate"].combine_chunks(), 0))

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import regex
-from corpora import documents, pipeline, run_ok, write_jsonl
+from corpora import curate, documents, pipeline, run_ok, write_jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,3 +139,10 @@ def test_a_pipeline_resamples_towards_files(tmp_path: Path) -> None:
     assert set(ledger.filter(pl.col("fate") == "kept")["id"]) == {str(i) for i in range(0, 40, 4)}
     short = ledger.filter(pl.col("id").str.starts_with("1-"))
     assert short["dsir"].struct.field("score").null_count() == short.height == 2
+
+
+def test_a_plan_is_made_where_the_sample_has_no_score(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_jsonl(tmp_path / "in" / "a.jsonl", [{"id": str(i), "text": f"short {i}"} for i in range(3)])
+    planned = curate("plan", pipeline(tmp_path, "[{dsir: {target: in/a.jsonl, budget: {share: 50%}}}]"))
+    assert planned.returncode == 0 and "3 kept" in planned.stdout
