@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -19,6 +19,15 @@ class Budget(BaseModel):
     documents: Count | None = Field(None, description="so many documents")
     tokens: Count | None = Field(None, description="documents of so many tokens together: `2G` is two billion")
     share: Share | None = Field(None, description="a share of the documents that have a score, as `10%`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limit(cls, value: Any) -> Any:
+        if isinstance(value, str | int | float):
+            raise ValueError(
+                f"write what it limits: {{share: {value}}}, {{documents: 1000}} or {{tokens: 2M}}, got {value!r}"
+            )
+        return value
 
     @model_validator(mode="after")
     def _one(self) -> Self:

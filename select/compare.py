@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -157,7 +158,11 @@ class Targeted(Selector):
             return {"target": digest(self._given.to_pylist())}
         if not self.target:
             raise ConfigError([Problem("", "has no target", "write `target: FILE`, texts of the kind that you want")])
-        files = corpus_files(self.target, text=self.target_text)
+        try:
+            files = corpus_files(self.target, text=self.target_text)
+        except ConfigError as error:
+            hint = "`target_text` says where the files of the target have their text"
+            raise ConfigError([replace(problem, hint=problem.hint or hint) for problem in error.problems]) from error
         return {"target": digest([self.target_text, [file_sha256(Path(file.place)) for file in files]])}
 
     def fingerprint(self) -> dict[str, Any]:

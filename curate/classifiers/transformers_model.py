@@ -47,7 +47,9 @@ def model_folder(where: str, model: str) -> Path:
     try:
         return Path(snapshot_download(model, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError) as error:
-        raise MissingAsset(where, f"there is no model {model} on this machine", f"hf download {model}") from error
+        a_path = model.startswith((".", "/", "~"))
+        hint = "name a folder that `save_pretrained` wrote, or a model of the hub" if a_path else f"hf download {model}"
+        raise MissingAsset(where, f"there is no model {model} on this machine", hint) from error
 
 
 def model_hash(folder: Path) -> str:

@@ -203,6 +203,7 @@ def test_a_pipeline_aims_at_files_beside_it(tmp_path: Path) -> None:
     [
         ("[embed, got_d]", "steps[1].got_d: has no target"),
         ("[embed, {got_d: {target: none.jsonl}}]", "none.jsonl"),
+        ("[embed, {got_d: {target: in/a.jsonl, target_text: body}}]", "`target_text` says where"),
         ("[{got_d: {target: in/a.jsonl}}]", "no step up to here makes `embed.vector`"),
     ],
 )

@@ -86,8 +86,9 @@ def test_what_cannot_be_marked_is_told(tiny: Path) -> None:
     for wrong in ({"prompt": "no slot"}, {"scale": (5, 1)}, {"scale": (1, 10)}, {"preset": "x"}):
         with pytest.raises(ValidationError):
             Judge.model_validate({"model": "m", **wrong})
-    with pytest.raises(MissingAsset):
-        Judge(model="not/here").assets()
+    for model, hint in (("not/here", "hf download not/here"), ("/not/here", "name a folder")):
+        with pytest.raises(MissingAsset, match=hint):
+            Judge(model=model).assets()
     with pytest.raises(MissingAsset, match="judge: the model has no chat template"):
         Judge(model=str(tiny), chat=True).assets()
     with pytest.raises(CurateError, match="judge: the model has no chat template"):

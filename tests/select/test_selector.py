@@ -95,6 +95,8 @@ def test_random_order_depends_on_ids_and_seed_alone() -> None:
 def test_a_budget_is_one_limit(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Budget(**wrong)
+    with pytest.raises(ValidationError, match=r"write what it limits: {share: 10%}"):
+        Choose.model_validate({"by": "x.y", "budget": "10%"})
 
 
 def test_a_new_budget_computes_nothing_and_choices_are_nested(tmp_path: Path) -> None:
