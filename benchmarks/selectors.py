@@ -75,6 +75,8 @@ ASKING: dict[str, tuple[type[Step], str]] = {
     f"{kind}, {model}": (step, model) for kind, step in (("ifd", Ifd), ("judge", Judge)) for model in ("1m", "smollm2")
 }
 MODELS, HOSTS = 90, 9841
+# Tokens that the model of bytes reads at once.
+CONTEXT = 2048
 # Those that read conversations: each piece is the answer to its first line.
 TALKING = ("instruct_mining", *INFLUENCE, *ASKING)
 
@@ -139,13 +141,18 @@ def _run(
         return
     if name in ASKING:
         step, weights = ASKING[name]
-        made = step.model_validate(
-            {"model": str(_model_of_bytes(folder)) if weights == "1m" else weights, "device": "cpu"}
-        )
+        named = str(_model_of_bytes(folder)) if weights == "1m" else weights
+        # a mark is of a whole pair, which takes a token a byte in the model of bytes
+        window = {"window": CONTEXT} if step is Judge else {}
+        made = step.model_validate({"model": named, "device": "cpu", **window})
         batch = document_batch([{"row": i, "id": str(i)} for i in range(len(texts))])
         batch = set_column(set_column(batch, "text", texts), "messages", talks)
         for start in range(0, len(texts), 256):
-            made.process(batch.slice(start, 256))
+            found = made.process(batch.slice(start, 256))[made.name].field(0)
+            if found.null_count > len(found) / 4:
+                raise stop(
+                    f"{found.null_count} of {len(found)} documents have no {made.kind}: what was measured is no work"
+                )
         return
     if name in INFLUENCE:
         model = None if INFLUENCE[name] is None else str(_model_of_bytes(folder))
@@ -191,7 +198,7 @@ def _model_of_bytes(folder: Path) -> Path:
         tokenizer: Any = PreTrainedTokenizerFast
         tokenizer(tokenizer_object=backend, bos_token="<s>", eos_token="<s>").save_pretrained(made)
         settings = ModelSettings(preset="1m")
-        make_model(settings, vocabulary=len(letters) + 1, context=512, eos=0, seed=0).save_pretrained(made)
+        make_model(settings, vocabulary=len(letters) + 1, context=CONTEXT, eos=0, seed=0).save_pretrained(made)
     return made
 
 

@@ -28,6 +28,8 @@ COLUMNS = {
     "lang": "language code",
     "title": "title of the page",
     "text": "the text",
+    "messages": "the conversation of which `text` is the rendering, a list of role and content; null for other documents",
+    "metadata": "what else is known of the document, a JSON object",
 }
 LOADING = {
     "datasets": 'from datasets import load_dataset\n\ndata = load_dataset("arrow", data_files="shards/*.arrow", split="train")',
@@ -171,7 +173,9 @@ def _fields(manifest: Mapping[str, Any], known: Mapping[str, Meaning]) -> str:
     for step in manifest["steps"]:
         for signal, meaning in (known[step["name"]].signals or {}).items():
             rows.append([_code(f"{step['name']}.{signal}"), _cell(meaning)])
-    words = "Signals of a step are the fields of one struct column, in the shards as in the ledger."
+    words = (
+        "Signals of a step are the fields of one struct column, in the shards as in the ledger, which has no vectors."
+    )
     return f"## Fields\n\n{words}\n\n{_table(('field', 'meaning'), rows)}"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from corpora import curate, documents, manifest, pipeline, run_ok, write_jsonl
 
@@ -136,6 +137,13 @@ def test_the_section_shows_all_of_it(out: Path) -> None:
     assert said.returncode == 0 and "choose chose" in said.stdout and "2 with test examples" in said.stdout
 
 
+def test_the_card_tells_of_every_column_of_the_shards(out: Path) -> None:
+    card = (out / "README.md").read_text()
+    for field in pa.ipc.open_file(next((out / "shards").iterdir())).schema:
+        parts = [f".{part.name}" for part in field.type] if pa.types.is_struct(field.type) else [""]
+        assert all(f"`{field.name}{part}`" in card for part in parts), field.name
+
+
 def test_vectors_of_any_document_come_from_the_store(out: Path, found: list[Choice], pool: pl.DataFrame) -> None:
     places = [*found[0].examples[0], *found[0].examples[1]]
     made = vectors(out / ".store", manifest(out), [*places, ("nowhere", 3)], "embed")
@@ -162,8 +170,6 @@ def test_a_selection_without_vectors_and_of_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
 def test_the_plane_is_the_unit_square(count: int) -> None:
-    import pyarrow as pa
-
     texts = pa.array([row["text"] for row in documents(3, max(count, 1))][:count], pa.string())
     points, shown = plane(static_vectors(texts, 32))
     assert points.shape == (count, 2) and np.isfinite(points).all() and shown is not None and 0 <= shown <= 1.000001
