@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
@@ -16,7 +17,7 @@ from curate.errors import CurateError
 from curate.select.budget import Budget
 from curate.select.by_signal import Choose
 from curate.select.diverse import Diverse, Dpp, FacilityLocation, KCenter
-from curate.select.greedy import determinantal, facility_location, k_center, thinned
+from curate.select.greedy import TILE, determinantal, facility_location, k_center, shortened, thinned
 from curate.select.pool import scored
 from curate.select.selector import Selector
 
@@ -95,6 +96,41 @@ def test_thinning_accepts_what_is_unlike_all_accepted(seed: int, most: float, bl
         if not accepted or (pool[accepted] @ pool[i]).max() <= most:
             accepted.append(int(i))
     assert thinned(pool, order, most, block).tolist() == accepted
+
+
+def spread(seed: int) -> Array:
+    """Points that few directions tell apart, and near-duplicates of them."""
+    rng = np.random.default_rng(seed)
+    made = rng.standard_normal((1100, 48)) * np.linspace(3, 0.5, 48)
+    return np.concatenate([made, made[:400] + rng.uniform(0, 1.5, (400, 1)) * rng.standard_normal((400, 48))])
+
+
+def gathered(seed: int) -> Array:
+    """Points in few heaps, most of whose pairs are about as near as the limit."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((6, 48))[rng.integers(0, 6, 1400)] + 0.33 * rng.standard_normal((1400, 48))
+
+
+@pytest.mark.parametrize(("made", "width"), [(spread, 25), (gathered, 48)])
+def test_thinning_many_is_the_slow_loop(made: Callable[[int], Array], width: int) -> None:
+    pool = made(1).astype(np.float32)
+    pool /= np.linalg.norm(pool, axis=1, keepdims=True)
+    similar, order = (
+        pool.astype(np.float64) @ pool.T.astype(np.float64),
+        np.random.default_rng(2).permutation(len(pool)),
+    )
+    # a limit by which rounding decides nothing
+    close = np.sort(similar[np.abs(similar - 0.9) < 1e-3])
+    most = float(close[:-1][np.argmax(np.diff(close))] + np.diff(close).max() / 2)
+    accepted: list[int] = []
+    for i in order:
+        if not (similar[i, accepted] > most).any():
+            accepted.append(int(i))
+    assert 150 < len(accepted) < len(pool) - 150
+    short = shortened(pool, most)
+    assert short.shape[1] == width and (short @ short.T >= similar - 1e-5).all()
+    for block in (100, TILE):
+        assert thinned(pool, order, most, block).tolist() == accepted
 
 
 SELECTORS = [
