@@ -222,8 +222,8 @@ class VectorIndex:
             own, part = numbers[start : start + RERANKED], queries[start : start + RERANKED]
             points = np.asarray(stored[np.maximum(own, 0)], np.float32)
             if self.metric == "cosine":
-                points /= np.maximum(np.linalg.norm(points, axis=2, keepdims=True), np.finfo(np.float32).tiny)
-                close = np.einsum("mcd,md->mc", points, part)
+                lengths = np.sqrt(np.vecdot(points, points))
+                close = np.vecdot(points, part[:, None]) / np.maximum(lengths, np.finfo(np.float32).tiny)
             else:
                 close = -((points - part[:, None]) ** 2).sum(axis=2)
             near[start : start + RERANKED] = np.where(own >= 0, close, np.nan)
