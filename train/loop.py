@@ -251,8 +251,8 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
     loader = Loader(sets, state=state["loader"], **place) if state else Loader(sets, plan, **place)
     last = found[-1] if found else None
     start = Beginning(settings, sets, vocabulary, parallel.device)
-    model = start.model(loader.settings, last)
-    check_leak(model, vocabulary)
+    model = start.model(loader.settings, last).to(parallel.device)
+    check_leak(model, vocabulary, parallel.dtype)
     objective, shares = start.objective(model, last)
     wrapped = parallel.wrap(objective, compiled=settings.compile)
     objective.train()

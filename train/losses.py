@@ -18,9 +18,9 @@ from curate.train.objectives.token_loss import Given, TokenLoss
 
 #: (logits, targets, which of the n tokens these are) -> their losses
 Losses = Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor]
-# Logits are made for so many at a time: 64 MB of float32, and 4 MB on a CPU, where greater blocks are given back to the system
-# and zeroed anew each time, and calls cost little (1.15 x the tokens/s).
-CHUNK_LOGITS, CPU_CHUNK_LOGITS = 16 << 20, 1 << 20
+# Logits are made for so many at a time: 256 MB of float32 on a GPU, where each block costs a pass over the head's gradient; 4 MB
+# on a CPU, where greater blocks are given back to the system and zeroed anew each time, and calls cost little (1.15 x the tokens/s).
+CHUNK_LOGITS, CPU_CHUNK_LOGITS = 64 << 20, 1 << 20
 
 
 def chunk_logits(device: torch.device) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import ConfigError, MissingAsset, Problem
+from curate.train.attention import check_window
 from curate.train.corda import with_corda
 from curate.train.settings import AdapterSettings, ModelSettings
 
@@ -60,6 +61,9 @@ def readable(where: str, model: str, hint: str = "is the folder whole?") -> Iter
 @contextlib.contextmanager
 def _named_attention(settings: ModelSettings) -> Iterator[None]:
     """An implementation of attention that the model or the machine does not have is a mistake in the settings."""
+    from curate.train.varlen import use_varlen
+
+    use_varlen()
     try:
         yield
     except (ImportError, ValueError) as error:
@@ -111,6 +115,7 @@ def _started(settings: ModelSettings, vocabulary: int, context: int) -> Any:
             **settings.config,
         )
     _check_context(model.config, context)
+    check_window(model.config, context, settings.attention)
     rows = model.get_input_embeddings().weight.shape[0]
     if rows < vocabulary:
         what = f"the data's tokenizer has {vocabulary:,} tokens, the model {rows:,} embeddings"
@@ -186,6 +191,9 @@ def reload_model(folder: Path, adapter: bool, base: Any = None, attention: str =
         return peft.PeftModel.from_pretrained(base, folder, is_trainable=True)
     from transformers import AutoModelForCausalLM
 
+    from curate.train.varlen import use_varlen
+
+    use_varlen()
     return AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention, local_files_only=True
     )

@@ -30,19 +30,21 @@ class Parallel:
         self.device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if cuda else "cpu")
         half = settings.dtype == "bfloat16" or (settings.dtype == "auto" and cuda)
         self.dtype = torch.bfloat16 if half else torch.float32
+        #: whether torchrun started this process, be it alone
+        self.grouped = "RANK" in os.environ
         #: whether each process holds a part of the weights
-        self.sharded = self.world > 1 and settings.shard and cuda
+        self.sharded = self.grouped and settings.shard and cuda
 
     def __enter__(self) -> Parallel:
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
             torch.set_float32_matmul_precision("high")
-        if self.world > 1:
+        if self.grouped:
             distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.world > 1:
+        if self.grouped:
             distributed.destroy_process_group()
 
     @property
@@ -64,24 +66,31 @@ class Parallel:
     def wrap(self, objective: Objective, *, compiled: bool) -> Any:
         """The objective on this device, its gradients averaged over processes: FSDP2 on GPUs, else DDP."""
         objective.to(self.device)
-        made: Any = torch.compile(objective) if compiled else objective
-        if self.world == 1:
-            return made
+        if compiled:
+            # layer by layer: they are alike, and compiled once
+            for block in _blocks(objective):
+                block.compile()
+        if not self.grouped:
+            return objective
         if self.sharded:
             from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
             policy = MixedPrecisionPolicy(param_dtype=self.dtype, reduce_dtype=torch.float32)
             for block in _blocks(objective):
                 fully_shard(block, mp_policy=policy)
-            return fully_shard(made, mp_policy=policy)
+            return fully_shard(objective, mp_policy=policy)
         ids = [self.device.index] if self.device.type == "cuda" else None
-        return torch.nn.parallel.DistributedDataParallel(made, device_ids=ids)
+        return torch.nn.parallel.DistributedDataParallel(objective, device_ids=ids)
 
-    def computing(self) -> contextlib.AbstractContextManager[Any]:
-        """Where the forward pass runs: half precision where asked for; FSDP2 has its own."""
-        if self.dtype is torch.float32 or self.sharded:
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Where a model computes that is not wrapped: half precision where asked for."""
+        if self.dtype is torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, self.dtype)
+
+    def computing(self) -> contextlib.AbstractContextManager[Any]:
+        """Where what `wrap` gave computes: as `autocast`; FSDP2 has its own."""
+        return contextlib.nullcontext() if self.sharded else self.autocast()
 
     @contextlib.contextmanager
     def accumulating(self, wrapped: Any, last: bool) -> Iterator[None]:
@@ -89,7 +98,7 @@ class Parallel:
         if self.sharded:
             wrapped.set_requires_gradient_sync(last)
             yield
-        elif self.world > 1 and not last:
+        elif self.grouped and not last:
             with wrapped.no_sync():
                 yield
         else:
@@ -101,7 +110,7 @@ class Parallel:
         model: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for name, value in found.items():
-            head, _, rest = name.removeprefix("_orig_mod.").partition(".")
+            head, _, rest = name.partition(".")
             (model if head == "model" else own)[rest if head == "model" else f"{head}.{rest}"] = value
         return model, own
 

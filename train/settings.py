@@ -43,8 +43,9 @@ class ModelSettings(_Strict):
         alias="from",
         description="a folder, a name of the hub's cache, a GGUF file, or `smollm2`; instead of `preset`",
     )
-    attention: Literal["sdpa", "eager", "flex_attention", "flash_attention_2"] = Field(
-        "sdpa", description="how attention is computed"
+    attention: Literal["sdpa", "eager", "varlen", "flex_attention", "flash_attention_2"] = Field(
+        "sdpa",
+        description="how attention is computed; `varlen`: FlashAttention over documents by torch's own kernels, on a GPU in bfloat16",
     )
     config: dict[str, Any] = Field(
         {}, description="values of the model's configuration to set, such as `num_hidden_layers`"

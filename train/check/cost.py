@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from curate.train.attention import document_mask, model_inputs
+from curate.train.attention import MASKED, document_mask, model_inputs
 from curate.train.beginning import Beginning
 from curate.train.check.finding import Finding, Subject
 from curate.train.losses import Objective, chunk_logits
@@ -163,9 +163,16 @@ def activations(config: Any, settings: TrainSettings, *, rows: int, numbers: boo
         kept.setdefault(tensor.untyped_storage()._cdata, tensor)
         return tensor
 
-    given = model_inputs(model, inputs)
-    if settings.model.attention in ("sdpa", "eager"):
+    given: dict[str, Any] = {
+        "input_ids": inputs["input_ids"],
+        "position_ids": inputs["position_ids"],
+        "use_cache": False,
+    }
+    if settings.model.attention in MASKED:
         given["attention_mask"] = document_mask(inputs["doc_ids"], additive=numbers, dtype=torch.float32)
+    else:
+        # one that is there already: transformers would look into positions for documents, and they hold nothing
+        given["attention_mask"] = torch.ones(1, 1, 1, 1, dtype=torch.bool, device="meta")
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         states = getattr(base, base.base_model_prefix)(**given).last_hidden_state
@@ -207,7 +214,7 @@ def measured_speed(subject: Subject) -> float:
     times: list[float] = []
     for _ in range(PROBES + 1):
         begun = time.perf_counter()
-        with parallel.computing():
+        with parallel.autocast():
             loss, _ = objective(model_inputs(objective.model, part.torch(parallel.device)), *targets)
         loss.backward()
         optimizer.step()

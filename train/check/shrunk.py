@@ -18,6 +18,9 @@ def shrunk(config: Any, settings: ModelSettings, folder: Path) -> ModelSettings:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from curate.train.varlen import use_varlen
+
+    use_varlen()
     torch.manual_seed(0)
     make: Any = AutoModelForCausalLM.from_config
     try:
