@@ -74,7 +74,7 @@ def leak(model: Any, vocabulary: int, *, context: int = 48) -> float:
     return max(float((packed[row] - alone[row][0]).abs().max()) for row in (0, 1))
 
 
-def influence(model: Any, vocabulary: int, *, context: int = 48) -> float:
+def influence(model: Any, vocabulary: int, *, context: int = 128) -> float:
     """How much the logits of documents change when all that stands before them becomes other tokens: 0, or what leaks.
 
     The same shapes are computed twice, so that rounding is the same, whatever the numbers.
@@ -94,7 +94,7 @@ def _packed(vocabulary: int, context: int) -> tuple[Any, Any, Any, int]:
     ids = torch.randint(0, vocabulary, (2, context), generator=torch.Generator().manual_seed(0))
     cut = context // 3
     documents = (torch.arange(context) >= cut).long()[None].expand(2, -1)
-    return ids, torch.arange(context)[None] - cut * documents, documents, cut
+    return ids, (torch.arange(context)[None] - cut * documents).contiguous(), documents, cut
 
 
 def _logits(model: Any, ids: Any, positions: Any, documents: Any) -> Any:

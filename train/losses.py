@@ -16,11 +16,11 @@ from curate.errors import CurateError
 from curate.train.objectives.cross_entropy import nll
 from curate.train.objectives.token_loss import Given, TokenLoss
 
-#: (logits, targets, which of the n tokens these are) -> their losses
+#: (logits of any float, targets, which of the n tokens these are) -> their losses, float32
 Losses = Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor]
-# Logits are made for so many at a time: 256 MB of float32 on a GPU, where each block costs a pass over the head's gradient; 4 MB
+# Logits are made for so many at a time: 512 MB of float32 on a GPU, where each block costs a pass over the head's gradient; 4 MB
 # on a CPU, where greater blocks are given back to the system and zeroed anew each time, and calls cost little (1.15 x the tokens/s).
-CHUNK_LOGITS, CPU_CHUNK_LOGITS = 64 << 20, 1 << 20
+CHUNK_LOGITS, CPU_CHUNK_LOGITS = 128 << 20, 1 << 20
 
 
 def chunk_logits(device: torch.device) -> int:
@@ -30,7 +30,7 @@ def chunk_logits(device: torch.device) -> int:
 
 class _ChunkedLoss(torch.autograd.Function):
     """The sum of losses behind a linear head. Gradients are made with the losses, chunk by chunk, and kept instead of
-    logits: no product is computed twice."""
+    logits: no product is computed twice. Under autocast products are of half precision, and sums over chunks of float32."""
 
     @staticmethod
     def forward(
@@ -41,37 +41,39 @@ class _ChunkedLoss(torch.autograd.Function):
         targets: torch.Tensor,
         losses_of: Losses,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        wanted = ctx.needs_input_grad[:3]
-        total = hidden.new_zeros((), dtype=torch.float32)
+        kind = hidden.device.type
+        half = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+        states, matrix = hidden.to(half), weight.to(half)
+        offset = None if bias is None else bias.to(half)
+        of_states, of_weight, of_bias = ctx.needs_input_grad[:3]
         each = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
-        grads = [
-            torch.zeros_like(part) if part is not None and need else None
-            for part, need in zip((hidden, weight, bias), wanted, strict=True)
-        ]
+        grad_states = torch.zeros_like(states) if of_states else None
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if of_weight else None
+        grad_bias = torch.zeros_like(bias, dtype=torch.float32) if of_bias and bias is not None else None
         size = max(1, chunk_logits(hidden.device) // len(weight))
-        for start in range(0, len(hidden), size):
-            part = slice(start, start + size)
-            with torch.enable_grad():
-                inputs: list[Any] = [
-                    given.detach().requires_grad_(need) if given is not None else None
-                    for given, need in zip((hidden[part], weight, bias), wanted, strict=True)
-                ]
-                losses = losses_of(functional.linear(inputs[0], inputs[1], inputs[2]).float(), targets[part], part)
+        with torch.autocast(kind, enabled=False):
+            for start in range(0, len(hidden), size):
+                part = slice(start, start + size)
+                logits = functional.linear(states[part], matrix, offset).requires_grad_(any(ctx.needs_input_grad[:3]))
+                with torch.enable_grad():
+                    losses = losses_of(logits, targets[part], part)
+                    total = losses.sum()
                 each[part] = losses.detach()
-                total += losses.detach().sum()
-                needed = [given for given in inputs if given is not None and given.requires_grad]
-                found = iter(torch.autograd.grad(losses.sum(), needed) if needed else ())
-            for place, given in enumerate(inputs):
-                if given is not None and given.requires_grad:
-                    grad, kept = next(found), grads[place]
-                    assert kept is not None
-                    if place == 0:
-                        kept[part] = grad
-                    else:
-                        kept += grad
-        ctx.grads = grads
+                if not losses.requires_grad:
+                    continue
+                (grad,) = torch.autograd.grad(total, logits)
+                if grad_states is not None:
+                    grad_states[part] = grad @ matrix
+                if grad_weight is not None:
+                    grad_weight += grad.t() @ states[part]
+                if grad_bias is not None:
+                    grad_bias += grad.sum(0)
+        ctx.grads = [
+            None if made is None else made.to(given.dtype)
+            for made, given in ((grad_states, hidden), (grad_weight, weight), (grad_bias, bias))
+        ]
         ctx.mark_non_differentiable(each)
-        return total, each
+        return each.sum(), each
 
     @staticmethod
     def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -124,6 +126,7 @@ class Objective(torch.nn.Module):
         super().__init__()
         self.model = model
         self.loss = loss
+        self._losses: Callable[[Any, Any, Given], Any] = self._plain
         self._reader, self._frozen = Reader(model), tuple(frozen)
         self.values: torch.nn.Linear | None = None
         if loss.has_values:
@@ -136,6 +139,14 @@ class Objective(torch.nn.Module):
             torch.nn.init.zeros_(self.values.weight)
             torch.nn.init.zeros_(self.values.bias)
 
+    def compile(self, *_: Any, **__: Any) -> None:
+        """Compile the losses of tokens; layers of the model are compiled by who wraps it."""
+        self._losses = torch.compile(self._plain, dynamic=True)
+
+    def _plain(self, logits: torch.Tensor, targets: torch.Tensor, given: Given) -> torch.Tensor:
+        found: torch.Tensor = self.loss.losses(logits.float(), targets, given)
+        return found
+
     def forward(
         self, inputs: dict[str, Any], places: torch.Tensor, targets: torch.Tensor, scores: torch.Tensor | None = None,
         weights: torch.Tensor | None = None,
@@ -147,7 +158,7 @@ class Objective(torch.nn.Module):
         """
         states = self._reader.states(inputs, places)
         if not self.training:
-            return self._sum(states, targets, lambda logits, given, _: nll(logits, given))
+            return self._sum(states, targets, lambda logits, given, _: nll(logits.float(), given))
         with torch.no_grad():
             frozen = [reader.states(inputs, places) for reader in self._frozen]
         values = self.values(states).float().squeeze(-1) if self.values is not None else None
@@ -156,7 +167,7 @@ class Objective(torch.nn.Module):
             with torch.no_grad():
                 others = [reader.logits(held[part]) for reader, held in zip(self._frozen, frozen, strict=True)]
             known = Given(_part(scores, part), _part(values, part), tuple(others))
-            each: torch.Tensor = self.loss.losses(logits, given, known)
+            each: torch.Tensor = self._losses(logits, given, known)
             return each if weights is None else each * weights[part]
 
         total, each = self._sum(states, targets, losses)
@@ -167,7 +178,7 @@ class Objective(torch.nn.Module):
 
     def _sum(self, states: torch.Tensor, targets: torch.Tensor, losses: Losses) -> tuple[torch.Tensor, torch.Tensor]:
         if not self._reader.plain:
-            found = losses(states.float(), targets, slice(None))
+            found = losses(states, targets, slice(None))
             return found.sum(), found.detach()
         head = self._reader.head
         total, each = _ChunkedLoss.apply(states, head.weight, head.bias, targets, losses)  # type: ignore[no-untyped-call]

@@ -70,6 +70,7 @@ class Parallel:
             # layer by layer: they are alike, and compiled once
             for block in _blocks(objective):
                 block.compile()
+            objective.compile()
         if not self.grouped:
             return objective
         if self.sharded:
