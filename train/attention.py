@@ -15,6 +15,8 @@ from curate.train.batch import Batch
 
 #: those that are told of documents by a mask; `flex_attention` sees them by positions; others are told where documents end
 MASKED = ("eager", "sdpa")
+# Tokens of a row on which a leak is looked for.
+TRIED = 128
 
 
 def implementation(model: Any) -> str:
@@ -74,7 +76,7 @@ def leak(model: Any, vocabulary: int, *, context: int = 48) -> float:
     return max(float((packed[row] - alone[row][0]).abs().max()) for row in (0, 1))
 
 
-def influence(model: Any, vocabulary: int, *, context: int = 128) -> float:
+def influence(model: Any, vocabulary: int, *, context: int = 48) -> float:
     """How much the logits of documents change when all that stands before them becomes other tokens: 0, or what leaks.
 
     The same shapes are computed twice, so that rounding is the same, whatever the numbers.
@@ -112,15 +114,18 @@ def _logits(model: Any, ids: Any, positions: Any, documents: Any) -> Any:
         model.train(training)
 
 
-def check_leak(model: Any, vocabulary: int, dtype: Any = None) -> float:
-    """`influence` where the model computes in `dtype`, which must be next to nothing. Raises CurateError."""
+def check_leak(model: Any, vocabulary: int, dtype: Any = None, *, context: int = TRIED) -> float:
+    """`influence` where the model computes in `dtype`, which must be next to nothing. Raises CurateError.
+
+    Rows have `context` tokens, or if that is many fewer, with the same remainder: kernels work in blocks of 128.
+    """
     import torch
 
     name, device = type(getattr(model, "module", model)).__name__, next(model.parameters()).device
     half = dtype is not None and dtype is not torch.float32
     try:
         with torch.autocast(device.type, dtype, enabled=half):
-            found = influence(model, vocabulary)
+            found = influence(model, vocabulary, context=context if context <= 2 * TRIED else TRIED + context % TRIED)
         if device.type == "cpu" and not half and str(model.dtype) == "torch.float32":
             # elsewhere other shapes round otherwise
             found = max(found, leak(model, vocabulary))

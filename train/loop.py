@@ -252,7 +252,7 @@ def prepare(settings: TrainSettings, parallel: Parallel) -> Run:
     last = found[-1] if found else None
     start = Beginning(settings, sets, vocabulary, parallel.device)
     model = start.model(loader.settings, last).to(parallel.device)
-    check_leak(model, vocabulary, parallel.dtype)
+    check_leak(model, vocabulary, parallel.dtype, context=settings.context)
     objective, shares = start.objective(model, last)
     wrapped = parallel.wrap(objective, compiled=settings.compile)
     objective.train()

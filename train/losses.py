@@ -69,7 +69,7 @@ class _ChunkedLoss(torch.autograd.Function):
                 if grad_bias is not None:
                     grad_bias += grad.sum(0)
         ctx.grads = [
-            None if made is None else made.to(given.dtype)
+            None if made is None or given is None else made.to(given.dtype)
             for made, given in ((grad_states, hidden), (grad_weight, weight), (grad_bias, bias))
         ]
         ctx.mark_non_differentiable(each)

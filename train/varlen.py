@@ -24,7 +24,7 @@ except ImportError:  # torch before 2.10
 
 VARLEN = "varlen"
 # Newer ones want to be told that keys have fewer heads than queries; one from before 2.11 knows no windows.
-KNOWN = frozenset(inspect.signature(varlen_attn).parameters) if varlen_attn else frozenset()
+KNOWN = frozenset[str]() if varlen_attn is None else frozenset(inspect.signature(varlen_attn).parameters)
 TOLD: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in KNOWN else {}
 # Of what a layer may ask and the kernels cannot do.
 LACKING = ("softcap", "s_aux", "position_bias")
@@ -76,10 +76,10 @@ def attend(
         raise ValueError(f"the attention `{VARLEN}` has no {', '.join(asked) or 'masks'}")
     rows, heads, width, size = query.shape
     # rotations may have made float32 of what autocast computes in half precision
-    parts = [part.transpose(1, 2).flatten(0, 1).to(value.dtype) for part in (query, key, value)]
+    q, k, v = (part.transpose(1, 2).flatten(0, 1).to(value.dtype) for part in (query, key, value))
     half = value.dtype in (torch.bfloat16, torch.float16)
     compute = _kernel if query.device.type == "cuda" and half else _one_by_one
-    out = compute(*parts, cu_seq_lens_q, max_length_q, scaling, sliding_window)
+    out = compute(q, k, v, cu_seq_lens_q, max_length_q, scaling, sliding_window)
     return out.view(rows, width, heads, size), None
 
 

@@ -28,7 +28,9 @@ def check_apart(subject: Subject) -> Finding:
     try:
         with subject.parallel.autocast():
             if found is None:
-                difference, where = influence(model, subject.vocabulary), "documents of random tokens"
+                width = min(WIDTH, subject.settings.context)
+                difference = influence(model, subject.vocabulary, context=width)
+                where = "documents of random tokens"
             else:
                 batch, row = found
                 difference = changed_document(model, batch, row, subject.vocabulary)
