@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from curate.dedup.step import Contributions, GlobalStep
+from curate.dedup.step import Contributions, GlobalStep, token_counts
 from curate.errors import CurateError
 from curate.select.budget import Budget
 from curate.select.order import Ranks, Scores, gumbel, gumbel_noise, proportional, quantile_band, top_k
@@ -195,8 +195,7 @@ class Selector(GlobalStep):
 
     def _tokens(self, units: Sequence[pa.Table], pool: Contributions) -> Scores:
         if self.count:
-            counted: Scores = np.nan_to_num(np.concatenate([*pool.signals(self.count), np.zeros(0)]))
-            return counted
+            return token_counts(pool, self.count, self.name)
         sizes = np.concatenate([unit["size"].to_numpy() for unit in units] or [np.zeros(0, np.int64)])
         estimated: Scores = np.ceil(sizes / BYTES_A_TOKEN)
         return estimated

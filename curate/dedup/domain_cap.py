@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pydantic import BeforeValidator, Field, model_validator
 
 from curate.dedup.quantiles import ranked
-from curate.dedup.step import Contributions, GlobalStep
+from curate.dedup.step import Contributions, GlobalStep, token_counts
 from curate.documents import FINDINGS_COLUMN
 from curate.settings import parse_size
 from curate.steps.step import Signal
@@ -114,7 +114,7 @@ class DomainCap(GlobalStep):
         ranks = ranked(np.where(domain == 0, np.nan, self._order(joined, contributions)), group)[0]
         tokens = np.ceil(size / BYTES_A_TOKEN)
         if self.count:
-            tokens = np.nan_to_num(np.concatenate(list(contributions.signals(self.count))))
+            tokens = token_counts(contributions, self.count, self.name)
         running, totals = _running(ranks, group, tokens)
         start = 0
         for unit in units:

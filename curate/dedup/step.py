@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.documents import FINDINGS_COLUMN
+from curate.errors import CurateError
 from curate.steps.step import Step
 
 # One row for each document that the step drops: `row` of the unit, the kept document that stands for it, how similar.
@@ -79,6 +80,15 @@ def signal_values(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     if column.null_count:
         values = np.where(np.asarray(column.is_valid())[:, None], values, np.float32("nan"))
     return values
+
+
+def token_counts(pool: Contributions, signal: str, step: str) -> npt.NDArray[np.float64]:
+    """(n,) what a signal counts for all documents. Raises CurateError, of `step`, where it is null or below 0: no budget holds."""
+    counts: npt.NDArray[np.float64] = np.concatenate([*pool.signals(signal), np.zeros(0)])
+    if strange := int((~(counts >= 0)).sum()):
+        what = f"`{signal}` counts no tokens of {strange:,} documents: it is null there, or below 0"
+        raise CurateError(step, what, "name a signal that counts those of every document, or leave `count` out")
+    return counts
 
 
 def _padded(lists: pa.ListArray) -> npt.NDArray[np.float64]:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from curate.errors import CurateError
 from curate.select.budget import Budget
 from curate.select.by_signal import Choose, LongestK, RandomK
 from curate.select.order import gumbel, gumbel_noise, proportional, quantile_band, top_k
@@ -83,6 +84,9 @@ def test_choosing_by_a_signal() -> None:
     assert even == pytest.approx([1.224745, -1.224745, None, 0.0], abs=1e-6)  # type: ignore[list-item]
     counted = scored(Choose(by="x.y", count="x.n"), texts, {"x.y": values, "x.n": np.array([5.0, 6, 7, 8])})
     assert counted["tokens"].to_pylist() == [5, 19, None, 13]
+    for odd in (NAN, -1.0):
+        with pytest.raises(CurateError, match=r"`x.n` counts no tokens of 1 documents"):
+            scored(Choose(by="x.y", count="x.n"), texts, {"x.y": values, "x.n": np.array([5.0, odd, 7, 8])})
 
 
 def test_random_order_depends_on_ids_and_seed_alone() -> None:
