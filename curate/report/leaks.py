@@ -58,7 +58,8 @@ def _of_target(choice: Choice, target: Sequence[str], manifest: Mapping[str, Any
         return []
     found = contamination([pa.array(held.values(), pa.string())], index_texts("target", target)).contaminated
     told = (
-        f"{found:,} of the first {counted(len(held), 'document')} of the choice {_holds(found)} a text of the target, or more "
+        f"Of the {counted(len(target), 'text')} of the target: {found:,} of the first {counted(len(held), 'document')} of the "
+        f"choice {_holds(found)} one, or more "
         f"than {THRESHOLD:.0%} of its words in {NGRAM}-grams."
     )
     if found:

@@ -122,7 +122,7 @@ def test_the_section_shows_all_of_it(out: Path) -> None:
     shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page[page.index('id="selection"') :]))
     for words in (
         "2 documents of the choice hold examples of test sets", "1 of 2 texts of the target holds examples of test sets",
-        "2 of the first 23 documents of the choice hold a text of the target", "longest_k", "random_k, seed 2", "By language", "Tokens are bytes of text over 4",
+        "Of the 2 texts of the target: 2 of the first 23 documents of the choice hold one", "longest_k", "random_k, seed 2", "By language", "Tokens are bytes of text over 4",
         "Nearest to the target", "the winter and the house", "Other budgets", "Duplicates inside the choice",
         "principal components", "choose {by: quality.unique_word_frac, seed: 0}",
     ):  # fmt: skip
