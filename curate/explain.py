@@ -139,8 +139,9 @@ def _holds(sql: str, row: dict[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, list) and len(whole := str(value)) > LIST_CHARACTERS:
-        return f"{whole[:LIST_CHARACTERS]} ... ({len(value):,} in all)"
+    if isinstance(value, list):
+        whole = f"[{', '.join(f'{one:.4g}' if isinstance(one, float) else repr(one) for one in value)}]"
+        return whole if len(whole) <= LIST_CHARACTERS else f"{whole[:LIST_CHARACTERS]} ... ({len(value):,} in all)"
     return (
         "-" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     )
