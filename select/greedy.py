@@ -17,10 +17,12 @@ Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 Matrix = npt.NDArray[Any]
 
-# Candidates of facility location whose gains are made anew at once.
-LAZY = 64
-# Similarities of a block: 64 MB of float32.
-BLOCK = 1 << 24
+# Candidates whose gains are made anew at once: the least, and the most where that was not enough.
+LAZY, MOST_LAZY = 64, 1024
+# Picks that are compared with many points at once.
+WINDOW = 64
+# Numbers of a factor in float64, beyond which it is float32.
+LARGE = 1 << 24
 # What sums of float32 may be off; rows that are compared with rows at once; the share of these pairs from which on comparing all
 # of them whole costs less than each by itself (4 us, against 8 ns within a product of matrices, at 384 dimensions).
 ROUNDING, TILE, RULED_IN = 1e-5, 512, 1 / 512
@@ -42,52 +44,79 @@ def k_center(points: Matrix, picks: int, start: int | None = None) -> Greedy:
     """Again and again the point farthest from its nearest pick (Gonzalez 1985): at most twice the best radius.
 
     (n, d) points; the first pick is `start`, or the point nearest to the mean. Gains are distances; `start` gains inf.
-    Takes n x picks products of d numbers.
+    Takes n x picks products of d numbers: lazily, so that most are of many points with many picks at once.
     """
     squares = np.einsum("ij,ij->i", points, points)
     if start is None:
         start = int(np.argmin(squares - 2 * (points @ points.mean(axis=0))))
-    nearest = np.full(len(points), np.inf)
+    nearest, seen = np.full(len(points), np.inf), np.zeros(len(points), np.int64)
     order: list[int] = []
-    gains, chosen = np.zeros(len(points)), start
-    for _ in range(min(picks, len(points))):
-        order.append(chosen)
-        gains[chosen] = nearest[chosen]
-        away = squares + squares[chosen] - 2 * (points @ points[chosen])
-        nearest = np.minimum(nearest, np.sqrt(np.maximum(away, 0)))
-        nearest[chosen] = -1
-        chosen = int(np.argmax(nearest))
-    return _finished(order, gains, nearest)
+
+    def anew(rows: Rows) -> Values:
+        """Distances of (m,) rows to their nearest picks, of which `seen` were looked at before."""
+        for first in range(int(seen[rows].min()), len(order), WINDOW):
+            window = np.array(order[first : first + WINDOW])
+            own = rows[seen[rows] < first + len(window)]
+            away = squares[own, None] + squares[window] - 2 * (points[own] @ points[window].T)
+            nearest[own] = np.minimum(nearest[own], np.sqrt(np.maximum(away.min(axis=1), 0)))
+        seen[rows] = len(order)
+        return nearest[rows]
+
+    bounds = np.full(len(points), np.finfo(np.float64).max)
+    bounds[start] = np.inf
+    return _lazy(bounds, picks, anew, order.append)
 
 
 def facility_location(similar: Callable[[Rows], Matrix], count: int, picks: int) -> Greedy:
     """Picks that are similar to everything: greedy for F(S) = sum over i of max(0, max over j in S of sim(j, i)).
 
-    `similar(rows)` -> (len(rows), r) similarities of candidates to the r documents that are summed over. Lazy (Minoux
-    1978): a gain can only fall, so only those that could be the greatest are made anew.
+    `similar(rows)` -> (len(rows), r) similarities of candidates to the r documents that are summed over.
     """
-    width = similar(np.zeros(1, np.int64)).shape[1]
-    covered = np.zeros(width)
-    bounds = _all_gains(similar, covered, count)
-    fresh = np.ones(count, bool)
+    first = similar(np.zeros(1, np.int64))
+    covered = np.zeros(first.shape[1], first.dtype)
+
+    def anew(rows: Rows) -> Values:
+        left = similar(rows) - covered
+        gained: Values = np.maximum(left, 0, out=left).sum(axis=1, dtype=np.float64)
+        return gained
+
+    def taken(row: int) -> None:
+        np.maximum(covered, similar(np.array([row]))[0], out=covered)
+
+    return _lazy(_in_blocks(anew, np.arange(count)), picks, anew, taken)
+
+
+def _lazy(bounds: Values, picks: int, anew: Callable[[Rows], Values], taken: Callable[[int], None]) -> Greedy:
+    """The greatest gain again and again, where a pick can only lower the others' (Minoux 1978).
+
+    `bounds` (n,) are gains before the first pick, `anew(rows)` those of some rows now; only those that could be the greatest
+    are made anew. `taken(row)` is told each pick.
+    """
+    fresh, gains = np.ones(len(bounds), bool), np.zeros(len(bounds))
     order: list[int] = []
-    gains = np.zeros(count)
-    picks = min(picks, count)
+    picks, batch = min(picks, len(bounds)), LAZY
     while len(order) < picks:
         best = int(np.argmax(bounds))
         if not fresh[best]:
-            stale = np.flatnonzero(~fresh & (bounds > -1))
-            if len(stale) > LAZY:
-                stale = stale[np.argpartition(-bounds[stale], LAZY)[:LAZY]]
-            stale = np.union1d(stale, [best])
-            bounds[stale] = np.minimum(bounds[stale], _gains(similar(stale), covered))
-            fresh[stale] = True
+            # what was made anew says which of the others could be greater
+            rows = np.flatnonzero(~fresh & (bounds >= bounds[fresh].max(initial=0)))
+            if len(rows) > batch:
+                rows = rows[np.argpartition(-bounds[rows], batch)[:batch]]
+            bounds[rows] = np.minimum(bounds[rows], anew(rows))
+            fresh[rows], batch = True, min(2 * batch, MOST_LAZY)
             continue
         order.append(best)
         gains[best] = bounds[best]
-        covered = np.maximum(covered, similar(np.array([best]))[0])
-        bounds[best], fresh[:] = -np.inf, False
-    return _finished(order, gains, _all_gains(similar, covered, count) if len(order) < count else bounds)
+        bounds[best], fresh[:], batch = -np.inf, False, LAZY
+        taken(best)
+    rest = np.flatnonzero(bounds > -np.inf)
+    gains[rest] = _in_blocks(anew, rest)
+    return Greedy(np.array(order, np.int64), gains)
+
+
+def _in_blocks(anew: Callable[[Rows], Values], rows: Rows) -> Values:
+    parts = [anew(rows[start : start + MOST_LAZY]) for start in range(0, len(rows), MOST_LAZY)]
+    return np.concatenate([np.zeros(0), *parts])
 
 
 def determinantal(row: Callable[[int], Values], diagonal: Values, picks: int) -> Greedy:
@@ -100,7 +129,7 @@ def determinantal(row: Callable[[int], Values], diagonal: Values, picks: int) ->
     picks = min(picks, count)
     left = diagonal.astype(np.float64)
     least = NO_VOLUME * float(left.max(initial=0))
-    factor = np.zeros((picks, count), np.float64 if picks * count <= BLOCK else np.float32)
+    factor = np.zeros((picks, count), np.float64 if picks * count <= LARGE else np.float32)
     order: list[int] = []
     gains = np.full(count, -np.inf)
     for k in range(picks):
@@ -184,21 +213,3 @@ def _led(points: Matrix, directions: Matrix) -> Matrix:
     lead = points @ directions
     left = np.einsum("ij,ij->i", points, points) - np.einsum("ij,ij->i", lead, lead)
     return np.concatenate([lead, np.sqrt(np.maximum(left, 0))[:, None]], axis=1)
-
-
-def _gains(similar: Matrix, covered: Values) -> Values:
-    gained: Values = np.maximum(similar - covered.astype(similar.dtype), 0).sum(axis=1, dtype=np.float64)
-    return gained
-
-
-def _all_gains(similar: Callable[[Rows], Matrix], covered: Values, count: int) -> Values:
-    step = max(1, BLOCK // len(covered))
-    parts = [np.arange(start, min(start + step, count)) for start in range(0, count, step)]
-    return np.concatenate([_gains(similar(rows), covered) for rows in parts])
-
-
-def _finished(order: list[int], gains: Values, rest: Values) -> Greedy:
-    others = np.ones(len(gains), bool)
-    others[order] = False
-    gains[others] = rest[others]
-    return Greedy(np.array(order, np.int64), gains)

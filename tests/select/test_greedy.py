@@ -48,6 +48,32 @@ def test_a_determinant_of_four_documents() -> None:
     assert found.order.tolist() == [0, 2] and found.gains[[0, 2]] == pytest.approx([0, -0.010050], abs=1e-6)
 
 
+def test_lazy_choices_of_many_are_those_of_the_eager_loops() -> None:
+    pool, picks = points(9, 700, 8).astype(np.float64), 100
+    found = k_center(pool, picks, start=3)
+    nearest = np.linalg.norm(pool - pool[3], axis=1)
+    order, gains = [3], [np.inf]
+    while len(order) < picks:
+        order.append(int(np.argmax(nearest)))
+        gains.append(nearest[order[-1]])
+        nearest = np.minimum(nearest, np.linalg.norm(pool - pool[order[-1]], axis=1))
+    assert found.order.tolist() == order and found.gains[order] == pytest.approx(gains)
+    rest = np.setdiff1d(np.arange(700), order)
+    assert found.gains[rest] == pytest.approx(nearest[rest])
+
+    similar = pool @ pool[::3].T
+    located = facility_location(lambda rows: similar[rows], 700, picks)
+    covered, order = np.zeros(234), []
+    for gained in located.gains[located.order]:
+        eager = np.maximum(similar - covered, 0).sum(axis=1)
+        order.append(int(np.argmax(eager)))
+        assert gained == pytest.approx(eager.max())
+        covered = np.maximum(covered, similar[order[-1]])
+    assert located.order.tolist() == order
+    rest = np.setdiff1d(np.arange(700), order)
+    assert located.gains[rest] == pytest.approx(np.maximum(similar[rest] - covered, 0).sum(axis=1))
+
+
 @given(st.integers(0, 50), st.integers(1, 30))
 def test_lazy_facility_location_is_the_eager_one(seed: int, count: int) -> None:
     similar = np.maximum(points(seed, count) @ points(seed, count).T, 0).astype(np.float64)
