@@ -33,7 +33,7 @@ class Parallel:
         #: whether torchrun started this process, be it alone
         self.grouped = "RANK" in os.environ
         #: whether each process holds a part of the weights
-        self.sharded = self.grouped and settings.shard and cuda
+        self.sharded = self.grouped and (cuda if settings.shard is None else settings.shard)
 
     def __enter__(self) -> Parallel:
         if self.device.type == "cuda":
@@ -64,7 +64,7 @@ class Parallel:
             distributed.barrier()
 
     def wrap(self, objective: Objective, *, compiled: bool) -> Any:
-        """The objective on this device, its gradients averaged over processes: FSDP2 on GPUs, else DDP."""
+        """The objective on this device, its gradients averaged over processes: FSDP2 where sharded, else DDP."""
         objective.to(self.device)
         if compiled:
             # layer by layer: they are alike, and compiled once

@@ -167,7 +167,10 @@ class TrainSettings(_Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the computation; weights are float32")
     compile: bool = Field(False, description="torch.compile")
-    shard: bool = Field(True, description="FSDP2 on several GPUs; false: DDP")
+    shard: bool | None = Field(
+        None,
+        description="of several processes each holds a part of the weights (FSDP2), else all (DDP); unset: on GPUs",
+    )
     log_every: Count = Field(10, description="steps")
     trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
         [], description="beside metrics.jsonl; extra `trackers`"

@@ -132,7 +132,7 @@ def test_torchrun_trains_as_one_process_and_hands_over(
         "import sys; from pathlib import Path; from curate.train.settings import TrainSettings as S;"
         "from curate.train.parallel import Parallel; from curate.train import loop; import training_runs;"
         "s = S.model_validate_json(Path(sys.argv[1]).read_text()); Path(s.output).mkdir(exist_ok=True);"
-        "p = Parallel(s); p.__enter__(); assert p.grouped and p.sharded == s.shard; run = loop.prepare(s, p);\n"
+        "p = Parallel(s); p.__enter__(); assert p.grouped and p.sharded == (s.shard is None); run = loop.prepare(s, p);\n"
         "loop.mix(run)\n"
         "while run.step < 7: loop.train_step(run, next(run.loader)); run.step += 1\n"
         "loop.save(run); run.loader.close(); p.__exit__()"

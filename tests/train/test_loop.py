@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -167,25 +168,17 @@ def launch(file: Path, world: int) -> None:
     assert not done.returncode, done.stderr[-3000:]
 
 
-def test_two_processes_train_as_one_and_hand_over(data: Path, tmp_path: Path) -> None:
-    """World 1 for all steps, against 2 for the first half and 1 for the rest."""
-
-    def file(name: str, steps: int) -> Path:
-        chosen = settings(data, tmp_path / name, checkpoint={"every": 3, "keep": 9}, steps=6).model_dump(
-            mode="json", by_alias=True
-        )
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(json.dumps(chosen))
-        return path
-
-    launch(file("two", 6), 2)
-    one = losses_of(run(settings(data, tmp_path / "one", checkpoint={"every": 3, "keep": 9}, steps=6)))
+@pytest.mark.parametrize("shard", [False, True], ids=["ddp", "fsdp2"])
+def test_two_processes_train_as_one_and_hand_over(data: Path, tmp_path: Path, shard: bool) -> None:
+    """World 1 for all steps, against 2 for all, and against 2 for the first half and 1 for the rest."""
+    more: dict[str, Any] = {"checkpoint": {"every": 3, "keep": 9}, "steps": 6}
+    both = settings(data, tmp_path / "two", shard=shard, **more)
+    (tmp_path / "two.yaml").write_text(json.dumps(both.model_dump(mode="json", by_alias=True)))
+    launch(tmp_path / "two.yaml", 2)
+    one = losses_of(run(settings(data, tmp_path / "one", **more)))
     two = losses_of(metrics(tmp_path / "two"))
-    for step in (6,):
-        import shutil
-
-        shutil.rmtree(tmp_path / "two" / "checkpoints" / f"{step:06d}")
-    handed = losses_of(run(settings(data, tmp_path / "two", checkpoint={"every": 3, "keep": 9}, steps=6)))
+    shutil.rmtree(tmp_path / "two" / "checkpoints" / "000006")
+    handed = losses_of(run(settings(data, tmp_path / "two", **more)))
     for a, b, c in zip(one, two, handed, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], abs=1e-5) and a["loss"] == pytest.approx(c["loss"], abs=1e-5)
         assert a["trained"] == b["trained"]
