@@ -12,7 +12,8 @@ CurateError             exit code 5 unless said otherwise
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -63,6 +64,17 @@ class MissingAsset(CurateError):
     """A model or list that a step needs is not on this machine; the hint is the command that gets it."""
 
     exit_code = 2
+
+
+@contextmanager
+def gathering(problems: list[Problem]) -> Iterator[None]:
+    """A mistake that ends what stands within joins `problems`, so that it can be told with others."""
+    try:
+        yield
+    except ConfigError as error:
+        problems += error.problems
+    except MissingAsset as error:
+        problems.append(Problem(error.where, error.what, error.hint))
 
 
 class QuarantineError(CurateError):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from curate.errors import ConfigError, Problem
+from curate.errors import ConfigError, Problem, gathering
 from curate.files import read_json
 from curate.settings import TokenizerTraining, TokensOutput, parse_share
 from curate.train.chat import Answers, Chat, ChatSettings, Prompts
@@ -56,6 +56,8 @@ def tokenize_shards(
     except ValueError as error:
         problems.append(Problem("--held-out", str(error)))
     if problems:
+        with gathering(problems):
+            load_tokenizer(tokenizer, eos=eos)
         raise ConfigError(problems)
     template = _template(template, Path())
     chosen: Answers = "last" if answers == "last" else "all"

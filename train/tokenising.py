@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.errors import ConfigError, CurateError, Problem
+from curate.errors import ConfigError, CurateError, Problem, gathering
 from curate.executors.here import Here
 from curate.executors.local import LocalExecutor
 from curate.files import committed_folder, digest, read_json, sweep, write_json
@@ -101,13 +101,23 @@ def tokenize(
 
 def _tokenize(paths: Sequence[str], output: Path, settings: TokenizeSettings, workers: int, note: Any) -> TokenSet:
     begun = time.perf_counter()
-    tokenizer, chat = _checked(settings)
+    problems: list[Problem] = []
+    with gathering(problems):
+        tokenizer, chat = _checked(settings)
     if output.exists() and any(output.iterdir()) and not (output / UNITS).is_dir():
-        raise ConfigError([Problem("--output", f"`{output}` holds other files", "name a new folder")])
+        problems.append(Problem("--output", f"`{output}` holds other files", "name a new folder"))
     store = output / UNITS
-    units = find_units(
-        paths, by=settings.by, text=settings.text, chat=chat is not None, scores=settings.scores, store=store
-    )
+    with gathering(problems):
+        units = find_units(
+            paths,
+            by=settings.by,
+            text=settings.text,
+            chat=settings.chat is not None,
+            scores=settings.scores,
+            store=store,
+        )
+    if problems:
+        raise ConfigError(problems)
     store.mkdir(parents=True, exist_ok=True)
     sweep(output, depth=2)
     part = [settings.held_out, settings.evaluation] if settings.held_out else []

@@ -166,6 +166,18 @@ def test_mistakes_are_told_before_any_work(tmp_path: Path, tokenizer: Path, name
     assert not (tmp_path / "out").exists()
 
 
+def test_mistakes_of_all_kinds_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    done = curate("tokenize", tmp_path / "no*.jsonl", "--tokenizer", tmp_path / "none.json", "--output", tmp_path)
+    assert done.returncode == 2 and all(
+        said in done.stderr for said in ("no*.jsonl` matches no file", "none.json", "holds other files")
+    )
+    done = curate(
+        "tokenize", "a", "--tokenizer", tmp_path / "none.json", "--output", "o", "--held-out", "2", "--answers", "x"
+    )
+    assert done.returncode == 2 and all(said in done.stderr for said in ("none.json", "--held-out", "--answers"))
+
+
 def test_nothing_to_train_on_and_foreign_folders_are_told(tmp_path: Path, tokenizer: Path) -> None:
     write_jsonl(tmp_path / "a.jsonl", [{"text": ""}])
     with pytest.raises(CurateError, match="nothing is left to train on: empty 1"):
