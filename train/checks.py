@@ -13,6 +13,7 @@ from curate.steps.causal_model import find_model
 from curate.train.evaluation.tasks import read_tasks
 from curate.train.mixture import make_method
 from curate.train.models import INSTALL, PRESETS
+from curate.train.objectives.dft import Dft
 from curate.train.objectives.kinds import LOSSES, make_loss
 from curate.train.objectives.masked_thought import MaskedThought
 from curate.train.policies.kinds import make_policy
@@ -178,6 +179,11 @@ def _loss_problems(settings: TrainSettings, sets: Sequence[TokenSet], where: Whe
         what = f"`{loss.kind}` reads scores of tokens, and the data has none"
         hint = "curate tokenize SHARDS --scores tag, behind a step `tag: {insert: false}`"
         problems.append(Problem(where(("loss",)), what, hint))
+    if isinstance(loss, Dft) and not loss.p_floor and not all(found.masked for found in sets):
+        what = f"`{loss.kind}` cannot teach what the model gives no probability, as plain text does"
+        problems.append(
+            Problem(where(("loss",)), what, f"loss: {{kind: {loss.kind}, p_floor: 0.1}}, or conversations alone")
+        )
     vocabulary = int(sets[0].manifest["tokenizer"]["vocabulary"])
     if isinstance(loss, MaskedThought) and loss.fill != "random" and not 0 <= loss.fill < vocabulary:
         what = f"{loss.fill} is no token: the data's tokenizer has {vocabulary:,}"

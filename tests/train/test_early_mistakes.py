@@ -82,6 +82,18 @@ def test_a_hole_is_a_token_of_the_data(tmp_path: Path, fill: Any, allowed: bool)
     )
 
 
+@pytest.mark.parametrize("kind", ["dft", "asft"])
+def test_dft_is_not_for_plain_text(tmp_path: Path, kind: str) -> None:
+    """It would raise the loss of what is new."""
+    texts, chats = (
+        str(make_set(tmp_path / str(share), {"web": [5, 6]}, answers=share, vocabulary=50).folder) for share in (0, 0.5)
+    )
+    ((place, what),) = told(data_problems(settings(loss=kind, data=[chats, texts]), where))
+    assert place == "loss" and what.startswith(f"`{kind}` cannot teach what the model gives no probability")
+    assert not data_problems(settings(loss=kind, data=chats), where)
+    assert not data_problems(settings(loss={"kind": kind, "p_floor": 0.1}, data=texts), where)
+
+
 def _tokenizer(folder: Path, words: list[str]) -> Path:
     from tokenizers import Tokenizer, models
 
