@@ -147,8 +147,9 @@ def report(points: Sequence[Point], law: PowerLaw | None) -> list[str]:
     for p in points:
         spread = f"{p.deviation:.4f}" if len(p.losses) > 1 else "unknown"
         lines.append(f"{p.fraction:8g} {p.tokens:14,} {p.steps:8,} {p.mean:14.4f}   {spread}")
-    near = enough(points)
-    lines.append(f"{near.fraction:g} of the data comes within {NEAR:.0%} of the loss of {points[-1].fraction:g}")
+    near, whole = enough(points).fraction, points[-1].fraction
+    what = f"{near:g} of the data" if near < whole else "no smaller part"
+    lines.append(f"{what} comes within {NEAR:.0%} of the loss of {whole:g}")
     if law:
         twice = law.at(2 * points[-1].tokens)
         few = "" if law.spread else "; of so few points: a guess"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from curate.errors import ConfigError, Problem
+from curate.errors import ConfigError, Problem, gathering
 from curate.train.curve import Steps, curve, report
 from curate.train.settings import TrainSettings
 from curate.train.start import read_training, train_run
@@ -16,9 +16,13 @@ def curve_of_file(
     file: str, *, output: str | None, fractions: str, seeds: int, steps: str, settings: Sequence[str]
 ) -> None:
     """Train on parts of the data of a training file, and print the table. Raises ConfigError."""
-    chosen, where = read_training(file, output=None, settings=settings)
-    if steps not in ("epochs", "same"):
-        raise ConfigError([Problem("--steps", f"epochs or same, got {steps}")])
+    problems = [] if steps in ("epochs", "same") else [Problem("--steps", f"epochs or same, got {steps}")]
+    with gathering(problems):
+        shares = _shares(fractions)
+    with gathering(problems):
+        chosen, where = read_training(file, output=None, settings=settings)
+    if problems:
+        raise ConfigError(problems)
     rule: Steps = "same" if steps == "same" else "epochs"
 
     def run(one: TrainSettings) -> float:
@@ -28,7 +32,7 @@ def curve_of_file(
         return float(found.get("all", next(iter(found.values())))["loss"])
 
     folder = Path(output) if output else Path(chosen.output + "-curve")
-    points, law = curve(chosen, folder, _shares(fractions), seeds=seeds, steps=rule, run=run, note=print)
+    points, law = curve(chosen, folder, shares, seeds=seeds, steps=rule, run=run, note=print)
     print("\n" + "\n".join(report(points, law)) + f"\n{folder}/curve.svg, curve.json")
 
 

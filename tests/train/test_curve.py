@@ -125,5 +125,7 @@ def test_a_curve_runs_on_parts_and_keeps_what_it_did(data: Path, tmp_path: Path)
         curve_of_file(str(tmp_path / "t.yaml"), **{**given, "fractions": "0.001,0.002"})
     with pytest.raises(ConfigError, match=r"--fractions.*1, 2"):
         curve_of_file(str(tmp_path / "t.yaml"), **{**given, "fractions": "1,2"})
-    with pytest.raises(ConfigError, match="numbers with commas"):
-        curve_of_file(str(tmp_path / "t.yaml"), **{**given, "fractions": "half"})
+    with pytest.raises(ConfigError, match="(?s)--steps: epochs or same.*numbers with commas.*steps: input should be"):
+        curve_of_file(
+            str(tmp_path / "t.yaml"), **{**given, "fractions": "half", "steps": "x", "settings": ["steps=-1"]}
+        )

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate.errors import ConfigError, Problem
+from curate.errors import ConfigError, Problem, gathering
 from curate.files import committed_folder, write_json
 from curate.train.layers import is_embedding, layers_in
 from curate.train.merge import methods
@@ -73,8 +73,8 @@ class Made:
 def merge(settings: MergeSettings, output: Path, *, note: Callable[[str], None] = print) -> Made:
     """Make the model. Raises ConfigError with all that is wrong before anything is written."""
     _check(settings, output)
-    models = [Weights(Path(folder)) for folder in settings.models]
-    base = Weights(Path(settings.base)) if settings.base else None
+    opened = _opened([*settings.models, *([settings.base] if settings.base else [])])
+    models, base = opened[: len(settings.models)], opened[-1] if settings.base else None
     growing = settings.kind == "residual"
     check_alike([*([base] if base else []), *models], dtype=settings.dtype, growing=growing)
     judge = _Judge(settings, models[-1], note) if settings.evaluate else None
@@ -94,6 +94,18 @@ def merge(settings: MergeSettings, output: Path, *, note: Callable[[str], None] 
             merge_card(output.name, settings.kind, str(base.folder) if base else None, inputs, asdict(made))
         )
     return made
+
+
+def _opened(folders: Sequence[str]) -> list[Weights]:
+    """Raises ConfigError with all that are no models."""
+    problems: list[Problem] = []
+    opened = []
+    for folder in folders:
+        with gathering(problems):
+            opened.append(Weights(Path(folder)))
+    if problems:
+        raise ConfigError(problems)
+    return opened
 
 
 def _check(settings: MergeSettings, output: Path) -> None:

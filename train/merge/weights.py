@@ -32,6 +32,10 @@ class Weights:
         if not (folder / "config.json").exists() and (folder / "model").is_dir():
             folder = folder / "model"
         self.folder = folder
+        if not folder.is_dir():
+            raise ConfigError(
+                [Problem(str(folder), "is not there", "name a model, a checkpoint, or the output of a run")]
+            )
         config = read_json(folder / "config.json")
         if config is None:
             adapter = (folder / "adapter_config.json").exists()
