@@ -90,7 +90,10 @@ def recipes(folder: Path) -> dict[str, dict[str, Any]]:
     return {
         "full fine-tuning": {},
         **replay,
-        **{f"EWC {weight:g}": {"ewc": {"data": old, "rows": 256, "weight": weight}} for weight in (1e2, 1e4, 1e6)},
+        **{
+            f"EWC {weight}": {"ewc": {"data": old, "rows": 256, "weight": weight}}
+            for weight in (100, 10_000, 1_000_000)
+        },
         **{f"anchored, kl {kl}": {"loss": {"kind": "anchored", "kl": kl}} for kl in (0.05, 0.5)},
         "half fine-tuning": {"train_only": {"kind": "hft"}},
         "layer decay 0.8": {"train_only": {"kind": "layer_decay", "decay": 0.8}},
