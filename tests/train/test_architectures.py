@@ -47,7 +47,7 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_neo": ("GPTNeoConfig", {"vocab_size": VOCABULARY, "hidden_size": 32, "num_layers": 2, "num_heads": 4,
                                  "attention_types": [[["global", "local"], 1]], "max_position_embeddings": 64}),
     "opt": ("OPTConfig", {"vocab_size": VOCABULARY, "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2,
-                          "num_attention_heads": 4, "max_position_embeddings": 64, "word_embed_proj_dim": 32}),
+                          "num_attention_heads": 4, "max_position_embeddings": 256, "word_embed_proj_dim": 32}),
     "mpt": ("MptConfig", {"vocab_size": VOCABULARY, "d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 64}),
 }  # fmt: skip
 #: transformers has no sdpa for these
