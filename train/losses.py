@@ -139,7 +139,7 @@ class Objective(torch.nn.Module):
             torch.nn.init.zeros_(self.values.weight)
             torch.nn.init.zeros_(self.values.bias)
 
-    def compile(self, *_: Any, **__: Any) -> None:
+    def compile_losses(self) -> None:
         """Compile the losses of tokens; layers of the model are compiled by who wraps it."""
         self._losses = torch.compile(self._plain, dynamic=True)
 

@@ -70,7 +70,7 @@ class Parallel:
             # layer by layer: they are alike, and compiled once
             for block in _blocks(objective):
                 block.compile()
-            objective.compile()
+            objective.compile_losses()
         if not self.grouped:
             return objective
         if self.sharded:
