@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from curate.dedup.step import Contributions
@@ -52,15 +54,42 @@ class Choose(Selector):
 
 
 class LongestK(Selector):
-    """The longest texts first: the baseline that learned selectors must beat (Zhao et al. 2024)."""
+    """The longest texts first: the baseline that learned selectors must beat (Zhao et al. 2024).
+
+    In the paper the longest answers of instructions: `of: answers`. A document that is no conversation then has no score.
+    """
 
     kind: ClassVar[str] = "longest_k"
     source: ClassVar[str] = "Zhao et al. 2024 (arXiv 2402.04833), Long is more for alignment"
 
+    of: Literal["text", "answers"] = Field(
+        "text", description="the whole text, or the assistant's turns of a conversation"
+    )
+
+    def collect(self, batch: pa.RecordBatch) -> Sequence[tuple[str, pa.Array]]:
+        """`key` and `size` of any selector, and `answers`, their bytes, if those count."""
+        more = [("answers", answer_bytes(batch["messages"]))] if self.of == "answers" else []
+        return [*super().collect(batch), *more]
+
     def score(self, state: Any, pool: Contributions) -> Iterator[Scores]:
-        """Bytes of text."""
+        """Bytes of text, or of the answers."""
         for table in pool.tables():
-            yield table["size"].to_numpy().astype(np.float64)
+            column = table["answers" if self.of == "answers" else "size"]
+            yield column.to_numpy().astype(np.float64)
+
+    def why_none(self) -> str:
+        """See Selector."""
+        return "read conversations with `chat: auto`"
+
+
+def answer_bytes(messages: pa.Array) -> pa.Array:
+    """(n,) conversations -> (n,) int64, bytes of the assistant's turns together; null where there is none."""
+    turns = pc.list_flatten(messages)
+    sizes = np.asarray(pc.fill_null(pc.binary_length(pc.struct_field(turns, "content")), 0), np.float64)
+    answers = np.asarray(pc.fill_null(pc.equal(pc.struct_field(turns, "role"), "assistant"), False), np.bool_)
+    owners = np.asarray(pc.list_parent_indices(messages), np.int64)
+    total = np.bincount(owners[answers], sizes[answers], len(messages)).astype(np.int64)
+    return pa.array(total, mask=np.asarray(messages.is_null()))
 
 
 class RandomK(Selector):

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from curate.conversation import MESSAGES
 from curate.errors import CurateError
 from curate.select.budget import Budget
 from curate.select.by_signal import Choose, LongestK, RandomK
@@ -87,6 +88,17 @@ def test_choosing_by_a_signal() -> None:
     for odd in (NAN, -1.0):
         with pytest.raises(CurateError, match=r"`x.n` counts no tokens of 1 documents"):
             scored(Choose(by="x.y", count="x.n"), texts, {"x.y": values, "x.n": np.array([5.0, odd, 7, 8])})
+
+
+def test_the_longest_may_be_of_the_answers() -> None:
+    said = [("a long question", "so"), ("why?", "because of ä"), None, ("hm", "")]
+    talks = [None if talk is None else [{"role": "user", "content": talk[0]}, {"role": "assistant", "content": talk[1]}] for talk in said]  # fmt: skip
+    texts, messages = pa.array(["x" * 40, "y", "z" * 50, "w"]), pa.array(talks, MESSAGES)
+    found = scored(LongestK(of="answers"), texts, messages=messages)
+    assert found["score"].to_pylist() == [2, 13, None, 0] and found["rank"].to_pylist() == [2, 1, None, 3]
+    assert scored(LongestK(), texts, messages=messages)["rank"].to_pylist() == [2, 3, 1, 4]
+    with pytest.raises(CurateError, match="none of 4 documents has a score(.|\n)*`chat: auto`"):
+        scored(LongestK(of="answers"), texts)
 
 
 def test_random_order_depends_on_ids_and_seed_alone() -> None:
