@@ -88,6 +88,14 @@ def test_a_query_alone_is_answered_as_among_others(points: Any, kind: Any, metri
     assert np.concatenate([found for found, _ in alone]).tobytes() == near.tobytes()
     assert np.array_equal(np.concatenate([numbers for _, numbers in alone]), rows)
     assert (rows[[2, 6]] == -1).all() and (rows[0] >= 20).all()
+    # of length 1 they are asked as they are
+    unit = queries[:2] / np.linalg.norm(queries[:2], axis=1, keepdims=True)
+    before = unit.tobytes()
+    if metric == "cosine":
+        again = [index.search(unit, 5), *(index.search(unit[i : i + 1], 5) for i in range(2))]
+        assert np.allclose(again[0][0], near[:2], atol=1e-6) and np.array_equal(again[0][1], rows[:2])
+        assert np.concatenate([again[1][0], again[2][0]]).tobytes() == again[0][0].tobytes()
+    assert unit.tobytes() == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
