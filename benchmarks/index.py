@@ -125,6 +125,7 @@ def compare(name: str, points: Points, kind: Kind, queries: Points, wanted: Any,
         tell("effort that was found", ours.effort, "")
         ours._put(points[held], np.flatnonzero(held))
     if kind == "ivf_pq":
+        tell("candidates for each neighbour, compared again", ours.rerank, "")
         again, spent = timed(lambda: ours.search(queries, NEAREST)[1])
         tell(f"recall@{NEAREST}, compared again by stored float16", 100 * recall_at(again, wanted), "%")
         tell("queries, compared again", len(queries) / spent, "/s")

@@ -51,8 +51,9 @@ MARGIN = 1.645
 MEMORY = 2 << 30
 # What float32 may leave of a squared length of 1.
 UNIT = 1e-6
-# Candidates for each neighbour that is wanted, where they are compared again by stored vectors, and queries at once.
-RERANK, RERANKED = 10, 128
+# Candidates for each neighbour that is wanted, where they are compared again by stored vectors; the most, where a tuned index
+# finds too little with so many; and queries at once.
+RERANK, MOST_RERANK, RERANKED = 10, 40, 128
 
 
 def choose_kind(rows: int, dimensions: int, memory: int = MEMORY) -> Kind:
@@ -101,6 +102,8 @@ class VectorIndex:
         """Over a FAISS index whose numbers are ours and below `rows`; see `build` and `train`."""
         self.faiss, self.kind, self.metric, self.dimensions, self.rows = faiss_index, kind, metric, dimensions, rows
         self.recall: float | None = None
+        #: candidates for each neighbour that is wanted, which are compared again where points are `stored`
+        self.rerank = RERANK
         self._answering: Any = None
         #: (rows, d) of any float, mapped from a file at will: the points, by which candidates are compared again
         self.stored: npt.NDArray[Any] | None = None
@@ -187,14 +190,14 @@ class VectorIndex:
         """(m, d) queries -> the k nearest of each, the nearest first: nearness (m, k) float32 and rows (m, k) int64.
 
         Nearness is the cosine, or the negative squared distance. `among` (rows,) says which rows may be found. Where the
-        index has `stored` points, `RERANK` x k candidates are compared again by them. NaN and -1 stand where there are fewer
+        index has `stored` points, `rerank` x k candidates are compared again by them. NaN and -1 stand where there are fewer
         than k, and for a query that is no point.
         """
         check_width(queries, self.dimensions)
         chosen, valid = self._asked(np.ascontiguousarray(queries, np.float32))
         if not len(chosen) or not self.rows or k < 1:
             return np.full((len(queries), k), np.nan, np.float32), np.full((len(queries), k), -1, np.int64)
-        wide = k if self.stored is None else min(RERANK * k, self.rows)
+        wide = k if self.stored is None else min(self.rerank * k, self.rows)
         with threads(threads_used):
             if among is None:
                 found, numbers = self._answers().search(self._padded(chosen), wide)
@@ -275,8 +278,9 @@ class VectorIndex:
         Found by doubling, then by halving between the last two. The recall must be there with a margin, the lower bound of
         a one-sided interval of 95 % for the mean over queries, which are to be points that the index does not hold: those
         that it holds are found too easily, by a graph above all. `points` yields those that it holds, and is called once.
-        Returns the recall at that effort (at the one from which no more is found, where none is enough), which
-        `self.recall` then has too; None, and the most effort, without a query.
+        Where points are `stored` and no effort is enough, twice as many candidates are compared again (`rerank`), at most
+        `MOST_RERANK`. Returns the recall at that effort (at the one from which no more is found, where none is enough),
+        which `self.recall` then has too; None, and the most effort, without a query.
         """
         most = 1024 if self.kind == "hnsw" else int(_inner(self.faiss).nlist)
         asked = asked[valid_rows(asked)]
@@ -295,9 +299,14 @@ class VectorIndex:
 
         low = effort = min(LEAST_EFFORT[self.kind], most)
         before = -1.0
-        # a product quantiser finds no more from some point on, whatever it looks at
-        while not enough(effort) and effort < most and measured[effort][0] - before >= LEAST_GAIN:
-            low, effort, before = effort, min(2 * effort, most), measured[effort][0]
+        while not enough(effort):
+            if effort < most and measured[effort][0] - before >= LEAST_GAIN:
+                low, effort, before = effort, min(2 * effort, most), measured[effort][0]
+            elif self.stored is not None and self.rerank < MOST_RERANK:
+                # a product quantiser finds no more from some point on, whatever it looks at, but more comes to light again
+                self.rerank, low = 2 * self.rerank, min(LEAST_EFFORT[self.kind], most)
+            else:
+                break
         while measured[effort][1] and effort - low > max(1, effort // 16):
             middle = (low + effort) // 2
             low, effort = (low, middle) if enough(middle) else (middle, effort)

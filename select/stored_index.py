@@ -28,7 +28,7 @@ from curate.files import read_json, sync, write_json
 from curate.select.index import Kind, Rows, VectorIndex, held_out, training_sample
 from curate.select.points import Points, blocks, unit_points, valid_rows
 
-FORMAT = 3
+FORMAT = 4
 PIECE_ROWS = 1 << 20
 # So many times the points it was trained for, an index is trained anew.
 OUTGROWN = 4
@@ -165,7 +165,7 @@ class StoredIndex:
         facts = self.facts
         path = self.folder / f"{name}.faiss"
         found = VectorIndex.load(path, facts["kind"], "cosine", facts["dimensions"], rows, mapped=mapped)
-        found.effort = facts["effort"]
+        found.effort, found.rerank = facts["effort"], facts["rerank"]
         return found
 
     def _create(self, source: Source, expected: int) -> None:
@@ -177,7 +177,8 @@ class StoredIndex:
         self._write(
             {
                 "format": FORMAT, "kind": made.kind, "dimensions": made.dimensions, "seed": self._seed,
-                "expected": expected, "effort": made.effort, "recall": None, "tuned": False, "trained": name, "pieces": [],
+                "expected": expected, "effort": made.effort, "rerank": made.rerank, "recall": None,
+                "tuned": False, "trained": name, "pieces": [],
             }
         )  # fmt: skip
 
@@ -240,7 +241,11 @@ class StoredIndex:
                 asked.append(block[later[start : start + len(block)]])
                 start += len(block)
             recall = first.tune(lambda: self._added(source, fresh), np.concatenate(asked))
-            facts |= {"effort": first.effort, "recall": None if recall is None else round(recall, 4)}
+            facts |= {
+                "effort": first.effort,
+                "rerank": first.rerank,
+                "recall": None if recall is None else round(recall, 4),
+            }
         self._write({**facts, "tuned": True})
 
     def _save(self, index: VectorIndex, name: str) -> None:

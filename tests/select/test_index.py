@@ -159,6 +159,18 @@ def test_tuning_takes_the_least_effort_that_is_enough_for_points_not_seen(kind: 
     assert found == least or bound(max(least, found - max(1, found // 16))) < 0.9
 
 
+def test_more_candidates_are_compared_again_where_no_effort_is_enough(points: Any) -> None:
+    index = VectorIndex.train(points[:3700], expected=3700, kind="ivf_pq")
+    index.add(points[:3700])
+    index.stored, index.rerank = points, 1
+    assert (index.tune(lambda: [points[:3700]], points[3700:]) or 0) >= 0.95
+    assert index.rerank in (2, 4, 8, 16) and index.effort < 128
+    # half as many of all lists are not enough
+    index.effort, index.rerank = 128, index.rerank // 2
+    shares = recalls(index.search(points[3700:], 10)[1], exact_neighbours(points[:3700], points[3700:], 10)[1])
+    assert shares.mean() - 1.645 * shares.std() / np.sqrt(len(shares)) < 0.95
+
+
 def test_without_gpus_and_for_what_has_no_home_there_our_own_index_answers(points: Any) -> None:
     assert [on_gpu(kind, 2) for kind in KINDS] == [True, False, True, False]
     assert not any(on_gpu(kind, 0) for kind in KINDS)
