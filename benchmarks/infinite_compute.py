@@ -87,7 +87,7 @@ class Lab:
         ids = torch.full((SEQUENCES, 1), STATES)
         with torch.no_grad():
             while ids.shape[1] < LENGTH:
-                expected = sum(model(ids, use_cache=False).logits[:, -1].softmax(-1) for model in models)
+                expected = sum(model(ids, use_cache=False).logits[:, -1, :STATES].softmax(-1) for model in models)
                 ids = torch.cat([ids, torch.multinomial(expected, 1)], dim=1)
         made = write_set(self.folder / "data" / f"dreamt-{self.draw}", {"a": list(ids.numpy())}, STATES + 2)
         return str(made)
