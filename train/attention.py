@@ -123,12 +123,13 @@ def check_leak(model: Any, vocabulary: int, dtype: Any = None, *, context: int =
 
     name, device = type(getattr(model, "module", model)).__name__, next(model.parameters()).device
     half = dtype is not None and dtype is not torch.float32
+    width = context if context <= 2 * TRIED else TRIED + context % TRIED
     try:
         with torch.autocast(device.type, dtype, enabled=half):
-            found = influence(model, vocabulary, context=context if context <= 2 * TRIED else TRIED + context % TRIED)
+            found = influence(model, vocabulary, context=width)
         if device.type == "cpu" and not half and str(model.dtype) == "torch.float32":
             # elsewhere other shapes round otherwise
-            found = max(found, leak(model, vocabulary))
+            found = max(found, leak(model, vocabulary, context=min(width, 48)))
     except (RuntimeError, TypeError, ValueError) as error:
         what = (
             f"cannot be told which tokens are of one document: {str(error).splitlines()[0]} ({implementation(model)})"

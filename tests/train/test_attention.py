@@ -83,6 +83,12 @@ def test_the_test_sees_a_leak(kind: str, monkeypatch: pytest.MonkeyPatch) -> Non
         attention.check_leak(made, VOCABULARY)
 
 
+def test_a_model_is_tried_on_no_more_positions_than_it_has() -> None:
+    config = transformers.GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=1, n_head=2, n_positions=32)
+    made = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    assert attention.check_leak(made, VOCABULARY, context=32) < 2e-5
+
+
 def test_gradients_of_a_packed_row_are_those_of_its_documents() -> None:
     made = model("llama", "sdpa").train()
     ids = torch.randint(0, VOCABULARY, (1, 24), generator=torch.Generator().manual_seed(2))
