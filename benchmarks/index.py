@@ -18,19 +18,9 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from benchmarks.common import parser, pin_to_one_core, shared_file
-from curate.select.index import (
-    HNSW_LINKS,
-    KINDS,
-    PQ_BITS,
-    PQ_WIDTH,
-    Kind,
-    VectorIndex,
-    exact_neighbours,
-    held_out,
-    lists_of,
-    recall_at,
-    training_sample,
-)
+from curate.select.index import VectorIndex, exact_neighbours, held_out, training_sample
+from curate.select.index_kind import HNSW_LINKS, KINDS, PQ_BITS, PQ_WIDTH, Kind, lists_of
+from curate.select.recall import recall_at
 
 Points = npt.NDArray[np.float32]
 QUERIES, NEAREST = 500, 10

@@ -16,30 +16,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf, sqrt
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
 from curate.select.faiss_module import faiss_module, gpus, on_gpus, threads
+from curate.select.index_kind import HNSW_LINKS, MEMORY, PQ_BITS, PQ_WIDTH, Kind, choose_kind, lists_of, on_gpu
 from curate.select.kmeans import kmeans
 from curate.select.points import Mask, Points, blocks, check_width, sample_points, unit_points, valid_rows
+from curate.select.recall import Rows, recalls
 
-Kind = Literal["flat", "hnsw", "ivf", "ivf_pq"]
 Metric = Literal["cosine", "l2"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-Rows = npt.NDArray[np.int64]
 
-# Below, comparing with every point costs less than building anything (100k x 384: 0.7 ms a query).
-FLAT_ROWS = 50_000
-# HNSW finds more for its time than lists, but takes 0.5 ms a point to build.
-HNSW_ROWS = 200_000
-HNSW_LINKS = 32
 # Points a list on which the centroids of lists are trained, and the rounds.
 POINTS_A_LIST, ROUNDS = 64, 10
-# Dimensions that the bits of a product quantiser stand for (FAISS' fast scan: of a table in registers), and points it is trained on.
-PQ_WIDTH, PQ_BITS = 2, 4
+# Points that a product quantiser is trained on.
 PQ_POINTS = 1 << 14
 # Points that are held back while an index is tuned, at most a tenth of all: queries that it has not seen.
 HELD_OUT = 300
@@ -48,48 +41,11 @@ LEAST_EFFORT: dict[Kind, int] = {"hnsw": 16, "ivf": 1, "ivf_pq": 1}
 LEAST_GAIN = 0.005
 # Standard errors between the mean recall of the queries and its lower bound: one-sided, 95 %.
 MARGIN = 1.645
-MEMORY = 2 << 30
 # What float32 may leave of a squared length of 1.
 UNIT = 1e-6
 # Candidates for each neighbour that is wanted, where they are compared again by stored vectors; the most, where a tuned index
 # finds too little with so many; and queries at once.
 RERANK, MOST_RERANK, RERANKED = 10, 40, 128
-
-
-def choose_kind(rows: int, dimensions: int, memory: int = MEMORY) -> Kind:
-    """The kind of index for so many points within `memory` bytes: the most exact that is quick and fits."""
-    if rows * dimensions * 4 > memory:
-        return "ivf_pq"
-    if rows <= FLAT_ROWS:
-        return "flat"
-    return "hnsw" if rows <= HNSW_ROWS and memory_of("hnsw", rows, dimensions) <= memory else "ivf"
-
-
-def all_pairs_kind(rows: int) -> Kind:
-    """The kind for the neighbours of all of so many points among themselves: many queries at once, for which lists that are
-    scanned in registers and compared again are quicker than a graph (100k x 384: 0.3 ms a query, HNSW 1)."""
-    return "flat" if rows <= FLAT_ROWS else "ivf_pq"
-
-
-def on_gpu(kind: Kind, seen: int) -> bool:
-    """Whether an index of this kind is searched on GPUs where FAISS sees so many: it has no graph and no fast scan there."""
-    return seen > 0 and kind in ("flat", "ivf")
-
-
-def memory_of(kind: Kind, rows: int, dimensions: int) -> int:
-    """Bytes that an index holds in memory, about; of ivf_pq without the points that it compares again."""
-    a_row = {
-        "flat": dimensions * 4,
-        "hnsw": dimensions * 4 + HNSW_LINKS * 9,
-        "ivf": dimensions * 4 + 8,
-        "ivf_pq": -(-dimensions // PQ_WIDTH) * PQ_BITS // 8 + 8,
-    }[kind]
-    return rows * a_row + (0 if kind in ("flat", "hnsw") else lists_of(rows) * dimensions * 4)
-
-
-def lists_of(rows: int) -> int:
-    """How many lists an inverted file of so many points has: twice the root, a power of two."""
-    return 1 << int(np.clip(np.round(np.log2(2 * np.sqrt(max(rows, 1)))), 4, 16))
 
 
 class VectorIndex:
@@ -404,20 +360,6 @@ def exact_neighbours(
             near, rows = np.take_along_axis(near, order, 1), np.take_along_axis(rows, order, 1)
         start += len(block)
     return near, rows
-
-
-def recalls(found: Rows, wanted: Rows) -> npt.NDArray[np.float64]:
-    """(m, k) and (m, l) rows, -1 for none -> (m,) the share of a line of `wanted` that is in that of `found`; 1 of nothing."""
-    hits = np.array([len(set(a) & (set(b) - {-1})) for a, b in zip(found.tolist(), wanted.tolist(), strict=True)])
-    counts = (wanted >= 0).sum(axis=1)
-    shares: npt.NDArray[np.float64] = np.where(counts > 0, hits / np.maximum(1, counts), 1.0)
-    return shares
-
-
-def recall_at(found: Rows, wanted: Rows) -> float:
-    """The share of the rows in `wanted` (m, k) that are in the same line of `found`."""
-    counts = (wanted >= 0).sum(axis=1)
-    return float(recalls(found, wanted) @ counts) / max(1, int(counts.sum()))
 
 
 def _empty(known: Points, kind: Kind, metric: Metric, lists: int, seed: int) -> Any:

@@ -183,7 +183,8 @@ def neighbour_distances(points: Points, i: int, seed: int = 0) -> npt.NDArray[np
 
     The farthest where there are fewer than i others. Beyond 50,000 points the neighbours are those of an approximate index.
     """
-    from curate.select.index import VectorIndex, all_pairs_kind
+    from curate.select.index import VectorIndex
+    from curate.select.index_kind import all_pairs_kind
 
     distances = np.full(len(points), np.nan)
     if len(points) < 2:

@@ -13,7 +13,8 @@ from pydantic import Field, field_validator
 
 from curate.dedup.step import Contributions
 from curate.select.compare import Comparing
-from curate.select.index import VectorIndex, all_pairs_kind
+from curate.select.index import VectorIndex
+from curate.select.index_kind import all_pairs_kind
 from curate.select.order import Scores
 from curate.select.points import blocks
 

@@ -23,7 +23,7 @@ from curate.errors import ConfigError, CurateError, Problem
 from curate.files import digest, read_json, write_file, write_json
 from curate.ledger import Ledger
 from curate.select.embed import Embed
-from curate.select.index import Kind
+from curate.select.index_kind import Kind
 from curate.select.points import Points
 from curate.select.stored_index import StoredIndex, Synced
 from curate.select.vectors import static_vectors
@@ -139,7 +139,7 @@ def _pieces(text: str) -> list[str]:
 
 def run_search(folder: Path, query: str, *, top: int, by: str | None, kind: str | None, as_json: bool) -> None:
     """`curate search`: answers on standard output, what was built on standard error."""
-    from curate.select.index import KINDS
+    from curate.select.index_kind import KINDS
 
     if not query.strip():
         raise ConfigError([Problem("TEXT", "is empty", 'write: curate search DIR "words to look for"')])

@@ -25,8 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.files import read_json, sync, write_json
-from curate.select.index import Kind, Rows, VectorIndex, held_out, training_sample
+from curate.select.index import VectorIndex, held_out, training_sample
+from curate.select.index_kind import Kind
 from curate.select.points import Points, blocks, unit_points, valid_rows
+from curate.select.recall import Rows
 
 FORMAT = 4
 PIECE_ROWS = 1 << 20

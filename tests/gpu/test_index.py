@@ -9,8 +9,9 @@ faiss = pytest.importorskip("faiss")
 
 from curate.select import faiss_module as module  # noqa: E402
 from curate.select import index as indices  # noqa: E402
-from curate.select.index import VectorIndex, recall_at  # noqa: E402
+from curate.select.index import VectorIndex  # noqa: E402
 from curate.select.kmeans import kmeans  # noqa: E402
+from curate.select.recall import recall_at  # noqa: E402
 
 if not module.gpus():
     pytest.skip("needs a GPU and faiss-gpu", allow_module_level=True)

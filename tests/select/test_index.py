@@ -9,18 +9,9 @@ import pytest
 
 from curate.errors import CurateError
 from curate.select.faiss_module import gpu_assets, gpus, on_gpus
-from curate.select.index import (
-    KINDS,
-    VectorIndex,
-    choose_kind,
-    exact_neighbours,
-    held_out,
-    memory_of,
-    on_gpu,
-    recall_at,
-    recalls,
-    training_sample,
-)
+from curate.select.index import VectorIndex, exact_neighbours, held_out, training_sample
+from curate.select.index_kind import KINDS, choose_kind, memory_of, on_gpu
+from curate.select.recall import recall_at, recalls
 
 NAN = float("nan")
 LEAST = {"flat": 1.0, "hnsw": 0.9, "ivf": 0.9, "ivf_pq": 0.9}

@@ -10,7 +10,8 @@ import pytest
 
 from curate.errors import CurateError
 from curate.select import stored_index
-from curate.select.index import KINDS, exact_neighbours
+from curate.select.index import exact_neighbours
+from curate.select.index_kind import KINDS
 from curate.select.stored_index import StoredIndex, point_keys
 
 Batches = list[Any]
