@@ -103,8 +103,14 @@ def main() -> None:
     """Speed, then the checks."""
     arguments = parser(__doc__).parse_args()
     pin_to_one_core()
+    from curate.errors import MissingAsset
     from curate.select.embed import Embed
+    from curate.select.encoder import find_encoder
 
+    try:
+        find_encoder("benchmarks.embeddings", "minilm")
+    except MissingAsset as error:
+        raise SystemExit(str(error)) from None
     quick = arguments.quick
     static, minilm = Embed(), Embed(engine="transformers", device="cpu")
     engines: dict[str, Callable[[list[str]], Vectors]] = {
