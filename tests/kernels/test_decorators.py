@@ -23,4 +23,5 @@ def test_a_loop_is_called_by_kernels_alone_and_compiled_once_for_all_constants()
     assert five_times() == 10
     with pytest.raises(TypeError, match="twice can be called by kernels alone"):
         twice(1)
-    assert len(cast(Any, twice).signatures) == 1
+    # none where the machine's cache has what calls it
+    assert len(cast(Any, twice).signatures) <= 1
