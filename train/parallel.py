@@ -30,8 +30,8 @@ class Parallel:
         self.device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if cuda else "cpu")
         half = settings.dtype == "bfloat16" or (settings.dtype == "auto" and cuda)
         self.dtype = torch.bfloat16 if half else torch.float32
-        #: whether torchrun started this process, be it alone
-        self.grouped = "RANK" in os.environ
+        #: whether it is one of a group that torchrun started, be it alone
+        self.grouped = self.world > 1 or distributed.is_torchelastic_launched()
         #: whether each process holds a part of the weights
         self.sharded = self.grouped and (cuda if settings.shard is None else settings.shard)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from corpora import WORDS, manifest, pipeline, run_ok, write_jsonl
+from tiny_bert import saved_bert
 
 from curate.classifiers.transformers_model import TransformersScorer, labels_of, model_hash
 from curate.documents import document_batch
@@ -23,26 +24,7 @@ transformers = pytest.importorskip("transformers")
 
 
 def _saved(folder: Path, **settings: Any) -> Path:
-    """A tiny BERT with random weights and words as tokens."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted(set(WORDS))])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-        model_max_length=256,
-    ).save_pretrained(folder)  # fmt: skip
-    torch.manual_seed(3)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=256, initializer_range=0.4, **settings,
-    )  # fmt: skip
-    transformers.BertForSequenceClassification(config).save_pretrained(folder)
-    return folder
+    return saved_bert(folder, WORDS, cls="BertForSequenceClassification", **settings)
 
 
 @pytest.fixture(scope="module")

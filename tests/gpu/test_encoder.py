@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 if not torch.cuda.is_available():
     pytest.skip("needs a GPU", allow_module_level=True)
 # of torch.compile itself
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
+from tiny_bert import saved_bert  # noqa: E402
 
 from curate.select.encoder import Encoder  # noqa: E402
 
@@ -22,27 +24,8 @@ WORDS = [f"word{i}" for i in range(200)]
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small BERT with random weights and words as tokens."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    folder = tmp_path_factory.mktemp("tiny")
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-        model_max_length=256,
-    ).save_pretrained(folder)  # fmt: skip
-    torch.manual_seed(3)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary), hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=128,
-        max_position_embeddings=256, initializer_range=0.1,
-    )  # fmt: skip
-    transformers.BertModel(config).save_pretrained(folder)
-    return folder
+    more = {"hidden_size": 64, "num_hidden_layers": 3, "intermediate_size": 128, "initializer_range": 0.1}
+    return saved_bert(tmp_path_factory.mktemp("tiny"), WORDS, **more)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from corpora import WORDS, curate, manifest, pipeline, run_ok, write_jsonl
 from pydantic import ValidationError
+from tiny_bert import saved_bert
 
 from curate.errors import MissingAsset
 from curate.select.embed import Embed
@@ -25,27 +26,8 @@ transformers = pytest.importorskip("transformers")
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny BERT with random weights and words as tokens, in the layout of sentence-transformers."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    folder = tmp_path_factory.mktemp("tiny")
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted(set(WORDS))])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-        model_max_length=256,
-    ).save_pretrained(folder)  # fmt: skip
-    torch.manual_seed(3)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=256, initializer_range=0.4,
-    )  # fmt: skip
-    transformers.BertModel(config).save_pretrained(folder)
-    return folder
+    """In the layout of sentence-transformers."""
+    return saved_bert(tmp_path_factory.mktemp("tiny"), WORDS)
 
 
 def _texts(seed: int, count: int) -> list[str]:
